@@ -132,14 +132,17 @@ class Sentences:
             if not last.isspace():
                 return self._settle_doubt() or self._end_word(text[:at])
             return at if char == "\n" and self._is_sentence(text[:at]) else 0
-        if last in TIGHT or last in FULL_WIDTH_CLOSERS or _is_narrow_end(text[:at], char):
+        if (
+            last in TIGHT
+            or last in FULL_WIDTH_CLOSERS
+            or (last in _NARROW and _is_narrow_end(text[:at], char))
+        ):
             return self._end_tight(text[:at], char)
-        return at if self._is_unbroken(at) else 0
+        return at if 3 * at >= self._unbroken_chars and self._is_unbroken(at) else 0
 
     def _is_unbroken(self, at: int) -> bool:
         """Whether so much has been said without an end of anything that a piece must end anywhere."""
-        most = self._unbroken_chars
-        return at >= most or (3 * at >= most and spoken_size(self._text[:at]) >= most)
+        return at >= self._unbroken_chars or spoken_size(self._text[:at]) >= self._unbroken_chars
 
     def _end_word(self, before: str) -> int:
         end = end_of(before)
@@ -201,8 +204,8 @@ class Sentences:
 
 
 def _is_narrow_end(before: str, char: str) -> bool:
-    """Whether a mark of Latin scripts ends `before` between two characters of a script without spaces."""
-    return before[-1] in _NARROW and is_unspaced(before[-2:-1]) and is_unspaced(char)
+    """Whether the mark of Latin scripts that ends `before` stands between two characters of a script without spaces."""
+    return is_unspaced(before[-2:-1]) and is_unspaced(char)
 
 
 def _last_clause(text: str) -> int:

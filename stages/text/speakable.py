@@ -10,12 +10,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from stages.text.rules import table
-from stages.text.rules.rule import DIGIT, Rule
+from stages.text.rules.rule import Rule, Table
 
 _BLANKS = re.compile(r"[^\S\n]+")
 _LINES = re.compile(r"\s*\n\s*")
 _ORPHANED_STOP = re.compile(r" +(?=[.,;:!?](?!\w))")
-_DIGITS = re.compile(r"\d")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +43,9 @@ def pieces(text: str, language: str = "en", any_script: bool = False) -> tuple[P
     return tuple(cut)
 
 
-def _matches(text: str, rules: tuple[Rule, ...]) -> Iterator[tuple[re.Match[str], Rule]]:
+def _matches(text: str, rules: Table) -> Iterator[tuple[re.Match[str], Rule]]:
     """Where rules apply, from left to right without overlap; of two at one place the one higher up."""
-    there = {*text, DIGIT} if _DIGITS.search(text) else {*text}
-    ahead = [
-        (match, rule)
-        for rule in rules
-        if (not rule.needs or not rule.needs.isdisjoint(there)) and (match := rule.search(text)) and match[0]
-    ]
+    ahead = [(match, rule) for rule in rules.matching(text) if (match := rule.search(text)) and match[0]]
     while ahead:
         first, rule = min(ahead, key=lambda entry: entry[0].start())
         yield first, rule

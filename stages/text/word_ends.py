@@ -58,7 +58,7 @@ _BEFORE_ORDINALS = _words("""
 # With a colon behind them, something to be read digit by digit follows.
 _LABELS = _words("""
     tel tél phone telephone teléfono telefono téléphone telefon fax mobile móvil number número numéro nummer numero
-    code código codice pin zip plz cap iban id ref réf rif reference
+    code código codice pin zip plz cap iban id ref réf rif reference digits passcode password otp
 """)
 # Capitalised after an abbreviation, these begin a sentence; another capital is more likely a name.
 _STARTERS = _words("""

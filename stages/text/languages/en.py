@@ -83,7 +83,7 @@ WORDS = {
     "less": "less than", "is more": "is greater than", "is less": "is less than", "and": "and", "about": "about",
     "of": "of", "equals": "equals", "or more": "or more", "picture": "a picture", "hashtag": "hashtag",
     "out of": "out of", "square root": "the square root of", "is not": "is not", "at most": "at most",
-    "at least": "at least",
+    "at least": "at least", "star": "star", "pound": "pound",
 }  # fmt: skip
 
 _SQUARE = {
@@ -167,7 +167,13 @@ LANGUAGE = Language(
         "yd": ("yard", "yards"), "ft": ("foot", "feet"), **_SQUARE, **_DOTTED,
         "ha": ("hectare", "hectares"), "l": ("liter", "liters"), "L": ("liter", "liters"),
         "ml": ("milliliter", "milliliters"), "mL": ("milliliter", "milliliters"), "cl": ("centiliter", "centiliters"),
-        "dl": ("deciliter", "deciliters"), "gal": ("gallon", "gallons"), "qt": ("quart", "quarts"),
+        "dl": ("deciliter", "deciliters"), "dL": ("deciliter", "deciliters"),
+        "ng": ("nanogram", "nanograms"), "mmol": ("millimole", "millimoles"),
+        "IU": ("international unit", "international units"), "mA": ("milliamp", "milliamps"),
+        "mV": ("millivolt", "millivolts"), "Wh": ("watt hour", "watt hours"), "MWh": ("megawatt hour",
+        "megawatt hours"),
+        "Ω": ("ohm", "ohms"), "kΩ": ("kilohm", "kilohms"), "ppm": ("part per million", "parts per million"),
+        "hp": ("horsepower", "horsepower"), "gal": ("gallon", "gallons"), "qt": ("quart", "quarts"),
         "km/h": ("kilometer per hour", "kilometers per hour"), "kph": ("kilometer per hour", "kilometers per hour"),
         "kmh": ("kilometer per hour", "kilometers per hour"), "mph": ("mile per hour", "miles per hour"),
         "m/s": ("meter per second", "meters per second"),
@@ -179,6 +185,7 @@ LANGUAGE = Language(
         "ms": ("millisecond", "milliseconds"), "µs": ("microsecond", "microseconds"),
         "ns": ("nanosecond", "nanoseconds"),
         "yr": ("year", "years"), "yrs": ("year", "years"), "mo": ("month", "months"), "wk": ("week", "weeks"),
+        "wks": ("week", "weeks"), "mos": ("month", "months"),
         "W": ("watt", "watts"), "kW": ("kilowatt", "kilowatts"), "MW": ("megawatt", "megawatts"),
         "GW": ("gigawatt", "gigawatts"), "kWh": ("kilowatt hour", "kilowatt hours"), "V": ("volt", "volts"),
         "mAh": ("milliamp hour", "milliamp hours"), "Hz": ("hertz", "hertz"), "kHz": ("kilohertz", "kilohertz"),
@@ -214,7 +221,10 @@ LANGUAGE = Language(
     },
     abbreviations={
         "e.g.": "for example", "i.e.": "that is", "approx.": "approximately", "incl.": "including",
-        "excl.": "excluding", "w/o": "without", "w/": "with", "b/c": "because", "c/o": "care of", "vs.": "versus",
+        "excl.": "excluding", "esp.": "especially", "qty.": "quantity",
+        "Qty.": "Quantity", "appt.": "appointment", "Nº": "number", "N°": "number", "nº": "number", "w/in": "within",
+        "mmHg": "millimeters of mercury", "w/o": "without", "w/": "with", "b/c": "because", "c/o": "care of",
+        "vs.": "versus",
         "vs": "versus", "etc.": "et cetera", "a.k.a.": "also known as", "aka": "also known as", "cf.": "compare",
         "viz.": "namely", "et al.": "and others", "resp.": "respectively", "FYI": "for your information",
         "TBD": "to be determined", "govt.": "government", "dept.": "department", "Dept.": "Department",

@@ -3,11 +3,14 @@
 from functools import cache
 
 from stages.text.languages import CODES, language
+from stages.text.languages.language import Language
 from stages.text.rules import (
     abbreviations,
     addresses,
+    codes,
     continental,
     dates,
+    dates_english,
     formulas,
     markup,
     names,
@@ -15,25 +18,30 @@ from stages.text.rules import (
     scripts,
     signs,
 )
-from stages.text.rules.rule import Rule
+from stages.text.rules.rule import Rule, Table
 
 
 @cache
-def table(code: str, any_script: bool) -> tuple[Rule, ...]:
+def table(code: str, any_script: bool) -> Table:
     """The rules of a language by its tag ("de", "de-AT"), those that win first; without CODES, of markup only.
 
     `any_script`: whether the voice reads all scripts itself.
     """
     code = code.split("-")[0].casefold()
     if code not in CODES:
-        return (*markup.rules(), *signs.unknown())
-    own = language(code)
+        return Table((*markup.rules({}), *signs.unknown()))
+    return Table(_all(language(code), any_script))
+
+
+def _all(own: Language, any_script: bool) -> tuple[Rule, ...]:
     return (
         *formulas.rules(own),
-        *markup.rules(),
+        *markup.rules({**own.words, "and": own.signs["&"]}),
         *addresses.rules(own),
         *dates.rules(own),
+        *dates_english.rules(own),
         *continental.rules(own),
+        *codes.rules(own),
         *names.rules(own),
         *abbreviations.rules(own),
         *signs.comparisons(own),

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 from stages.text.languages.language import Language
-from stages.text.rules.rule import Rule, alternatives, before, rule
+from stages.text.rules.rule import DIGIT, Rule, alternatives, before, rule
 
 _TITLES = {
     "Mr": "Mister", "Mrs": "Missus", "Ms": "Miz", "Mx": "Mix", "Dr": "Doctor", "Prof": "Professor", "St": "Saint",
@@ -158,13 +158,15 @@ def _title_or_street(match: re.Match[str]) -> str:
     short = match["short"]
     word = before(match)
     is_behind = (_is_name(word) and word[-1:].isalnum() and word not in _TITLES) or word == "&"
+    is_behind = is_behind or short == "Jr"
+    is_behind = is_behind and not word.endswith(("'s", "’s"))
     leads = re.match(r"\.? +[\"“]?[A-Z]", match.string[match.end("short") : match.end("short") + 6])
     if is_behind and word in _DETERMINERS:
         is_behind = False
     elif leads and is_behind and short in _TITLES:
         head = match.string[: match.start()].rstrip().rsplit(maxsplit=2)
         is_behind = len(head) > 1 and (
-            _is_name(head[-2]) or head[-2].isdigit() or head[-2] in ("on", "at", "of")
+            _is_name(head[-2]) or head[-2][:1].isdigit() or head[-2] in ("on", "at", "of")
         )
     if short in _BEHIND_NAMES and (is_behind or short not in _TITLES):
         return _BEHIND_NAMES[short] + _stop_behind(match) if is_behind else match[0]
@@ -200,8 +202,26 @@ def _english(language: Language) -> Iterator[Rule]:
         _title_or_street,
         "tsrfpnvltjymdxcleqCDS",
     )
+    yield rule(
+        r"(?<=\d(?:st|nd|rd|th) )(St|Ave|Blvd|Rd|Pl)(?![\w.])",
+        lambda match: _BEHIND_NAMES[match[1]],
+        "SABRP" + DIGIT,
+    )
+    yield rule(
+        rf"\b({_PARTS}) (I{{1,3}}|IV|V) (and|or|to|of) (I{{1,3}}|IV|VI{{0,3}}|IX|X)(?!\w)",
+        lambda match: " ".join(
+            word if at in (0, 2) else language.cardinal(numeral_value(word))
+            for at, word in enumerate(match.groups())
+        ),
+        "IVX",
+    )
     numbered = alternatives([*_NUMBERED, *(word.capitalize() for word in _NUMBERED)])
     yield rule(rf"(?<![\w.])({numbered})\. ?(?=[#$£€]?\d|(?<!No\.)(?<!No\. )[IVX]{{2,}}\b)", _numbered, ".")
+    yield from _english_numerals(language)
+
+
+def _english_numerals(language: Language) -> Iterator[Rule]:
+    """Roman ones: of wars, parts and rulers."""
     yield rule(
         r"\b(World War) (I{1,3})(?!\w)", lambda m: f"{m[1]} {language.cardinal(len(m[2])).title()}", "I"
     )

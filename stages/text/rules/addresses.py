@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from stages.text.languages.language import Language
 from stages.text.rules.rule import DIGIT, Rule, rule
 
-_HOST = r"[A-Za-z0-9](?:[A-Za-z0-9-]*\.)+[A-Za-z]{2,}"
+_HOST = r"[^\W_](?:[\w-]*\.)+[A-Za-z]{2,}"
 _KNOWN = (
     "com|org|net|edu|gov|mil|info|biz|io|dev|ai|app|co|tv|uk|au|nz|de|ch|fr|nl|pt|dk|jp|br|mx|eu|xyz|shop|cloud|tech|"
     "online|site"
@@ -59,9 +59,12 @@ def rules(language: Language) -> Iterator[Rule]:
     say = _Addresses(language)
     tail = r"(?:[/?#][^\s<>()]*[\w/=])?"
     yield rule(rf"(?:https?://|ftp://)(?:www\.)?({_HOST}|[\w.-]*\w)(?::\d+)?{tail}/?", say.said, ":")
-    yield rule(rf"(?:mailto:)?(?<![\w.])([A-Za-z0-9][\w.+-]*@{_HOST})", say.said, "@")
+    yield rule(rf"(?:mailto:)?(?<![\w.])(\w[\w.+-]*@{_HOST})", say.said, "@")
     yield rule(rf"(?<![\w.@])www\.({_HOST}){tail}", say.said, ".")
     yield rule(rf"(?<![\w.@/-])({_KNOWN_HOST}){tail}", say.said, ".")
+    yield rule(r"(?<![\w.@/-])([a-z][a-z-]*\.[a-z]{2,3})/\w[^\s<>()]*[\w/=]", say.said, ".")
+    yield rule(r"(?<=localhost):(?=\d{2,5}(?!\d))", " ", ":" + DIGIT)
+    yield rule(r"(?<=[A-Za-z])\.(?=NET(?!\w))", f" {language.words['dot']} ", ".")
     yield rule(r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?![\w.]*\w)", say.machine, DIGIT)
     yield rule(r"(?<![\w/.~])~?(?:/[A-Za-z_][\w.-]*\w){2,}/?", say.path, "/")
     yield rule(rf"(?<=\w)\.(?=(?:{_FILES})\b)", f" {language.words['dot']} ", ".")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from stages.text.languages.language import Language
 from stages.text.rules.abbreviations import NUMERAL, numeral_value
 from stages.text.rules.quantities import Quantities
-from stages.text.rules.rule import Rule, alternatives, following, rule
+from stages.text.rules.rule import DIGIT, Rule, alternatives, following, rule
 
 _BARE_NUMERAL = r"[IVX]{2,}|[VX]"
 _PARTS = (
@@ -81,7 +81,7 @@ def rules(language: Language) -> Iterator[Rule]:
     yield rule(
         rf"(?<![\w.])(?:{short}) ?(?=\d)",
         lambda match: f"{language.numbered[match[0].strip()]} ",
-        "pfavsSATFkK",
+        "pfavsSATFkK" + DIGIT,
     )
     yield from _german(language) if language.code == "de" else _italian() if language.code == "it" else ()
 
@@ -89,15 +89,17 @@ def rules(language: Language) -> Iterator[Rule]:
 def _fractions_and_money(language: Language, say: _Said) -> Iterator[Rule]:
     parts = alternatives(("1/2", *language.fractions)).replace("/", "[/⁄]")
     whole = r"(?:(?P<whole>\d{1,2}) )?"
-    yield rule(rf"(?<![\w./,]){whole}(?={parts})(?P<a>\d)[/⁄](?P<b>\d)(?![\w/]|[.,]\d)", say.fraction, "/⁄")
+    yield rule(
+        rf"(?<![\w./,]){whole}(?={parts})(?P<a>\d)[/⁄](?P<b>\d)(?![\w/]|[.,]\d)", say.fraction, "/⁄" + DIGIT
+    )
     yield rule(
         r"(?<![\w.,/])(\d{1,3})\s?([½¼¾⅓⅔])",
         lambda match: _and_part(language, int(match[1]), match[2]),
-        "½¼¾⅓⅔",
+        "½¼¾⅓⅔" + DIGIT,
     )
-    yield rule(r"(?<![\w./,])(?P<a>5|10|20|100)/(?P=a)(?![\w/]|[.,]\d)", say.rated, "/")
-    yield rule(r"(?<![\w.,])(?P<n>\d+) ?(?P<sign>[€£])(?P<rest>\d\d)(?!\d)", say.parted, "€£")
-    yield rule(r"(?<![\w.,])(?P<n>\d)(?P<sign>m)(?P<rest>\d\d)(?!\w)", say.parted, "m")
+    yield rule(r"(?<![\w./,])(?P<a>5|10|20|100)/(?P=a)(?![\w/]|[.,]\d)", say.rated, "/" + DIGIT)
+    yield rule(r"(?<![\w.,])(?P<n>\d+) ?(?P<sign>[€£])(?P<rest>\d\d)(?!\d)", say.parted, "€£" + DIGIT)
+    yield rule(r"(?<![\w.,])(?P<n>\d)(?P<sign>m)(?P<rest>\d\d)(?!\w)", say.parted, "m" + DIGIT)
 
 
 def _numerals(language: Language, say: _Said) -> Iterator[Rule]:
@@ -129,10 +131,12 @@ def _ranges_and_hours(language: Language, say: _Said) -> Iterator[Rule]:
     until = rf"\.?(?:\s?[-–]\s?|\s{language.words['to']}\s)"
     yield rule(rf"(?<![\w.])(?P<from>{days}){until}(?P<to>{days})(?!\w)(?:\.(?!\s*$))?", say.days)
     between = r"(?:(?<=\dh)|(?<=\d h)|(?<=h\d\d)|(?<=:\d\d)|(?<=Uhr))"
-    yield rule(rf"{between}\s?[-–]\s?(?=\d{{1,2}}(?::\d\d|\s?h|\s?Uhr))", f" {language.words['to']} ", "-–")
+    yield rule(
+        rf"{between}\s?[-–]\s?(?=\d{{1,2}}(?::\d\d|\s?h|\s?Uhr))", f" {language.words['to']} ", "-–" + DIGIT
+    )
     if language.code in ("es", "it"):
         front = r"(?:(?<=\blas )|(?<=lle )|(?<=\bore )|(?<=\ble ))"
-        yield rule(rf"{front}(?P<hour>[012]?\d)\.(?P<minute>[0-5]\d)(?![\d.]*\d)", say.dotted, ".")
+        yield rule(rf"{front}(?P<hour>[012]?\d)\.(?P<minute>[0-5]\d)(?![\d.]*\d)", say.dotted, "." + DIGIT)
 
 
 def _and_part(language: Language, whole: int, part: str) -> str:
@@ -147,13 +151,15 @@ def _german(language: Language) -> Iterator[Rule]:
     yield rule(
         rf"(?<![\w.])({alternatives(language.days)})\.(?=,? \d{{1,2}}(?:\.(?!\d)|(?:[.:]\d\d)? ?Uhr))",
         lambda match: language.days[match[1]],
-        ".",
+        "." + DIGIT,
     )
     yield rule(r"(?<=[a-zäöüß])str\.(?= \d|\s*$|[,;])", "straße", ".")
     yield rule(
-        r"(?<![\w.,])(\d{1,3})-?mal\b", lambda match: f"{language.counted(say(int(match[1])))}mal", "m"
+        r"(?<![\w.,])(\d{1,3})-?mal\b",
+        lambda match: f"{language.counted(say(int(match[1])))}mal",
+        "m" + DIGIT,
     )
-    yield rule(r"(?<![\w.,])([1-9]0)er\b", lambda match: f"{say(int(match[1]))}er", "e")
+    yield rule(r"(?<![\w.,])([1-9]0)er\b", lambda match: f"{say(int(match[1]))}er", "e" + DIGIT)
 
 
 def _italian() -> Iterator[Rule]:

@@ -16,10 +16,6 @@ _TELEPHONE = "|".join(rf"(?<=\b[Tt][eé]l{mark})" for mark in (r"\.", r"\. ", ":
 """What is right behind one of these is a telephone number."""
 _AT = r"(?:(?:me|us|him|her|them|back|at|le|el|al|il|la|die|den) ){0,3}"
 _THINGS = "people|persons|customers|clients|users|friends|numbers|men|women|times|of|more|other"
-_CODED = (
-    "PIN|pin|code|Code|ZIP|zip|passcode|password|reference|booking|confirmation|ticket|account|extension|ext|"
-    "verification code|PIN code|zip code|código|clave|código postal|code postal|Postleitzahl|PLZ|codice|CAP"
-)
 _ALWAYS_CALLED = frozenset(("911", "112", "999", "988"))
 _ARTICLES = frozenset(("el", "il", "al", "le", "die", "der"))
 _COUNTED = re.compile(r"(?:people|persons|of|[a-z]{3,}s)\b(?<!is)(?<!was)(?<!has)(?<!this)(?<!services)")
@@ -32,6 +28,7 @@ class _Names:
     def digits(self, match: re.Match[str]) -> str:
         """Digit by digit, with a breath where the text has a gap."""
         plus = f"{self._language.words['plus']} " if match[0].startswith("+") else ""
+        plus = f" {plus}" if match.string[max(match.start() - 1, 0) : match.start()].isalpha() else plus
         return plus + ", ".join(self.spelt(group) for group in re.findall(r"\d+", match[0]))
 
     def code(self, match: re.Match[str]) -> str:
@@ -79,7 +76,7 @@ def rules(language: Language) -> Iterator[Rule]:
     """In the words of `language`."""
     say = _Names(language)
     yield from _telephone_numbers(language, say)
-    yield from _codes(language, say)
+    yield from _called(language, say)
     yield from _versions(say)
     yield from _signs(language)
 
@@ -90,19 +87,23 @@ def _telephone_numbers(language: Language, say: _Names) -> Iterator[Rule]:
         r"(?<![\w+])\+\d{1,3}(?:[ .-]?\(\d{1,5}\))?"
         r"(?:\d{4,12}|[ .-]?\d{1,8}(?:[ .-]\d{1,8}){1,6}|[ .-]\d{6,12})(?!\d)",
         say.digits,
-        "+",
+        "+" + DIGIT,
     )
-    yield rule(r"(?<!\w)\(0\) ?\d{1,5}(?:[ /-]?\d{2,8}){1,4}(?!\d)", say.digits, "(")
-    yield rule(r"(?=[+(\d])(?:\+?\d{1,3}[ .-]?)?\(\d{3,5}\) ?\d{3,4}[ .-]?\d{3,4}(?!\d)", say.digits, "(")
+    yield rule(r"(?<!\w)\(0\) ?\d{1,5}(?:[ /-]?\d{2,8}){1,4}(?!\d)", say.digits, "(" + DIGIT)
+    yield rule(
+        r"(?=[+(\d])(?:\+?\d{1,3}[ .-]?)?\(\d{3,5}\) ?\d{3,4}[ .-]?\d{3,4}(?!\d)", say.digits, "(" + DIGIT
+    )
     yield rule(r"(?=[+\d])(?<![\d.,-])(?:\+?\d{1,3}[ .-])?\d{3}([ .-])\d{3}\1\d{4}(?!\d)", say.digits, DIGIT)
-    yield rule(r"(?<![\w.,-])\d{3}-\d{4}(?![\w-])", say.digits, "-")
-    yield rule(r"(?<![\w.,-])0\d(?:\.\d\d){4}(?![\w.,]*\d)", say.digits, ".")
+    yield rule(r"(?<![\w.,-])\d{3}-\d{4}(?![\w-])", say.digits, "-" + DIGIT)
+    yield rule(r"(?<![\w.,-])0\d(?:\.\d\d){4}(?![\w.,]*\d)", say.digits, "." + DIGIT)
     yield rule(r"(?<![\d.,:/-])0\d{1,4}(?:[ /-]\d{2,8}){1,4}(?![\d.,:-]*\d)", say.digits, DIGIT)
     yield rule(
         rf"(?:{_TELEPHONE})(?=(?:[ /-]?\d){{4}})\d{{2,8}}(?:[ /-]\d{{2,8}}){{0,4}}(?![\w]|[.,:/-]\d)",
         say.digits,
         DIGIT,
     )
+    if language.code == "en":
+        yield rule(r"(?<=\d{4}),? x(?=\d{1,5}(?!\w))", " extension ", "x" + DIGIT)
     if language.code == "es":
         ends = r"(?=\s*(?:[.,;:!?)](?!\d)|$))"
         yield rule(rf"(?<![\w.,])[6-9]\d\d \d{{3}} \d{{3}}{ends}", say.digits, DIGIT)
@@ -113,21 +114,16 @@ def _telephone_numbers(language: Language, say: _Names) -> Iterator[Rule]:
             DIGIT,
         )
     yield rule(r"(?<![\w.])1-8\d\d(?=-[A-Z\d])", say.digits, DIGIT)
-    yield rule(r"(?<![\w.,-])\d+(?:-\d+){2,}(?![\w-]|[.,]\d)", say.digits, "-")
-    yield rule(r"(?<![\w.,-])\d{4}(?: \d{4}){2,}(?![\w-]|[.,]\d)", say.digits, " ")
+    yield rule(r"(?<![\w.,-])\d+(?:-\d+){2,}(?![\w-]|[.,]\d)", say.digits, "-" + DIGIT)
+    yield rule(r"(?<![\w.,-])\d{4}(?: \d{4}){2,}(?![\w-]|[.,]\d)", say.digits, " " + DIGIT)
 
 
-def _codes(language: Language, say: _Names) -> Iterator[Rule]:
-    """A number that is called, or that is a code."""
+def _called(language: Language, say: _Names) -> Iterator[Rule]:
+    """A number that is called, or too long for any other."""
     yield rule(
         rf"\b(?P<what>(?:{_CALLED}) (?:[A-Z]{{2,12}} to )?{_AT})"
         rf"(?P<digits>\d{{3}} \d{{4}}|\d{{3,6}}(?: or \d{{3,6}})?)\b(?![.,:]\d|-\w| \d| (?:{_THINGS})\b)",
         say.called,
-        DIGIT,
-    )
-    yield rule(
-        rf"\b(?P<what>(?:{_CODED})(?: (?:is|number|es|ist|est|è))?:? )#?(?P<digits>\d{{3,}})\b(?![.,]\d)",
-        say.code,
         DIGIT,
     )
     yield rule(
@@ -147,5 +143,11 @@ def _signs(language: Language) -> Iterator[Rule]:
     yield rule(r"\b([A-Z])(?:#|♯)(?!\w)", r"\1 sharp", "#♯")
     yield rule(r"\b([A-G])♭", r"\1 flat", "♭")
     yield rule(r"(?<=\b[A-Za-z])\+\+(?!\w)", " plus plus", "+")
+    yield rule(r"(?<=\b[A-Z])\.(?=\d)", " ", "." + DIGIT)
+    yield rule(
+        r"\b([A-Z]{1,3})&([A-Z]{1,3})\b(?!;)",
+        lambda match: f"{' '.join(match[1])} {language.signs['&']} {' '.join(match[2])}",
+        "&",
+    )
     yield rule(r"\bCO[2₂](?!\w)", f"C O {language.cardinal(2)}", "2₂")
     yield rule(r"\bH[2₂]O(?!\w)", f"H {language.cardinal(2)} O", "2₂")

@@ -12,9 +12,12 @@ _MINUS = r"(?<![\w)\]])[-−](?=[\d.$£€])"
 _AS_A_YEAR = re.compile(
     r"[a-z]{3,}(?<!s)s\b(?<!was)(?<!has)(?<!this)|(?:people|men|women|children|times|of)\b"
 )
+_CALLED_A_YEAR = re.compile(r"\b[Yy]ear \Z")
 _NOUN = re.compile(r" ([^\W\d_]+)(?!\w)")
 _LARGE = re.compile(r"mil+[ioó]|[bt]r?il+[ioó]", re.IGNORECASE)
 """Scales from a million on."""
+_PER = r"(?:\s?/\s?(?P<per>[A-Za-z]{1,12}[²³]?)(?!\w))?"
+_TO = r"(?:-|\s?[–—]\s?)"
 _ATTRIBUTED = re.compile(r"(?:bill|note|coin|gift|fine|prize|voucher|banknote)\b")
 
 
@@ -116,7 +119,9 @@ class Quantities:
     def plain(self, match: re.Match[str]) -> str:
         """A number that nothing is known of: a year, or a number; apart from letters around it."""
         text, string = match["n"], match.string
-        is_year = text.isdigit() and len(text) == 4 and 1100 <= int(text) < 2100
+        is_year = _is_year(text) or (
+            len(text) == 4 and _CALLED_A_YEAR.search(string, 0, match.start()) is not None
+        )
         if is_year and not match["minus"] and not _AS_A_YEAR.match(following(match)):
             said = self._language.year(int(text))
         else:
@@ -132,7 +137,11 @@ class Quantities:
 
 def _is_attributed(match: re.Match[str]) -> bool:
     """Whether it stands before what it tells of: "a five kilometer run"."""
-    return before(match) in ("a", "A", "an", "An") and following(match)[:1].islower()
+    return before(match) in ("a", "A", "an", "An") and following(match)[:1].isalpha()
+
+
+def _is_year(text: str) -> bool:
+    return len(text) == 4 and text.isdigit() and 1100 <= int(text) < 2100
 
 
 class _Said:
@@ -146,7 +155,7 @@ class _Said:
     def money(self, match: re.Match[str]) -> str:
         """An amount, or a range of amounts."""
         found = match.groupdict()
-        money = self._language.money[found["sign"]]
+        money = self._language.money[found.get("code") or found["sign"]]
         scale = self._language.scales[found["scale"]] if found.get("scale") else ""
         attributed = _is_attributed(match) or bool(_ATTRIBUTED.match(following(match)))
         said = self._say.amount(found["n"], scale, money, attributed)
@@ -195,8 +204,11 @@ class _Said:
     def range(self, match: re.Match[str]) -> str:
         """ "9-5", "2010–2015"."""
         low, high = match["m"], match["n"]
-        both = all(len(part) == 4 and part.isdigit() and 1100 <= int(part) < 2100 for part in (low, high))
+        both = all(_is_year(part) for part in (low, high))
         say = (lambda text: self._language.year(int(text))) if both else self._say.say
+        if _is_year(low) and re.fullmatch(r"\d\d", high) and int(low[2:]) < int(high):  # "1939–45"
+            low = self._language.year(int(low))
+            return f"{low} {self._words['to']} {self._say.say(high)}"
         return f"{say(low)} {self._words['to']} {say(high)}"
 
     def decimal(self, match: re.Match[str]) -> str:
@@ -208,6 +220,26 @@ class _Said:
 def rules(language: Language) -> Iterator[Rule]:
     """Those where a number stands with what belongs to it come before the bare number."""
     said, number = _Said(language), number_pattern(language)
+    yield from _money(language, said, number)
+    minus, n = rf"(?P<minus>{_MINUS})?", rf"(?P<n>{number})"
+    words = [word for word in language.scales if len(word) > 2]
+    yield rule(rf"(?<![\w.,])(?P<n>\d{{1,3}}(?:[,.]\d{{3}})*){language.ordinal_mark}", said.ordinal, DIGIT)
+    units = alternatives(language.units)
+    many = rf"(?:\s(?P<scale>{alternatives(words)})(?=\s))?"
+    yield rule(
+        rf"(?=[-−\d])(?:(?<![\w.,])(?<![A-Z][-‑])|(?<=\dx)){minus}(?:(?P<m>{number})(?:{units})?{_TO})?{n}{many}"
+        rf"(?P<joint>[\s-]?)(?P<unit>{units})(?![\w²³])(?!(?<=\s[NWVJ])\.?\s[A-Z\d]){_PER}",
+        said.measure,
+        DIGIT,
+    )
+    raised = alternatives(unit for unit in language.units if unit[-1] in "²³" and "/" not in unit)
+    of = r"(?:(?<=[^\W\d_])(?P<of> ?/ ?)|(?<![\w/]))"
+    yield rule(rf"{of}(?P<unit>{raised}){_PER}(?!\w)", said.unit, "²³")
+    yield from _bare_numbers(language, said)
+
+
+def _money(language: Language, said: _Said, number: str) -> Iterator[Rule]:
+    """Amounts, the sign in front or behind."""
     minus, n = rf"(?P<minus>{_MINUS})?", rf"(?P<n>{number})"
     signs = alternatives(sign for sign in language.money if not sign[-1].isalpha() or sign == "Rs")
     codes = alternatives(sign for sign in language.money if sign[-1].isalpha() and sign != "Rs")
@@ -215,36 +247,25 @@ def rules(language: Language) -> Iterator[Rule]:
     flat = r"(?:,[-–—]{1,2})?" if language.decimal_comma else r"(?:\.[-–—]{1,2})?"
     short = alternatives(word for word in language.scales if len(word) <= 2)
     scale = rf"(?:\s?(?P<scale>{alternatives(language.scales)})(?![\w]))?"
-    per = r"(?:\s?/\s?(?P<per>[A-Za-z]{1,12}[²³]?)(?!\w))?"
     any_sign = "".join({sign[-1] for sign in language.money})
-    to = r"(?:-|\s?[–—]\s?)"
     yield rule(
-        rf"{minus}(?P<sign>{signs})\s?(?:(?P<m>{number}){to}(?:(?P=sign))?)?{n}{scale}{per}(?![\d])",
+        rf"{minus}(?P<sign>{signs})\s?(?:(?P<m>{number}){_TO}(?:(?P=sign))?)?{n}{scale}{_PER}(?![\d])"
+        rf"(?:\s(?P<code>{codes})(?!\w))?",
         said.money,
-        any_sign,
+        any_sign + DIGIT,
     )
     yield rule(
-        rf"(?=[-−\d])(?<![\w.,]){minus}(?:(?P<m>{number}){to})?{n}{flat}"
-        rf"(?:\s?(?P<scale>{alternatives(words)}|(?:{short})(?=[€$£]))(?:\s(?:di|de))?)?\s?(?P<sign>{signs}|{codes})(?![\w]){per}",
+        rf"(?=[-−\d])(?<![\w.,]){minus}(?:(?P<m>{number}){_TO})?{n}{flat}"
+        rf"(?:\s?(?P<scale>{alternatives(words)}|(?:{short})(?=[€$£]))(?:\s(?:di|de))?)?\s?(?P<sign>{signs}|{codes})(?![\w]){_PER}",
         said.money,
-        any_sign,
+        any_sign + DIGIT,
     )
-    yield rule(r"(?P<sign>[$£€])(?P<n>\.\d+)", said.money, "$£€")
+    yield rule(r"(?P<sign>[$£€])(?P<n>\.\d+)", said.money, "$£€" + DIGIT)
     yield rule(
-        rf"(?<![\w])(?P<sign>{codes})\s?{n}(?:[.,][-–—]{{1,2}}(?!\w)|{scale})(?![\w])", said.money, any_sign
+        rf"(?<![\w])(?P<sign>{codes})\s?{n}(?:[.,][-–—]{{1,2}}(?!\w)|{scale})(?![\w])",
+        said.money,
+        any_sign + DIGIT,
     )
-    yield rule(rf"(?<![\w.,])(?P<n>\d{{1,3}}(?:[,.]\d{{3}})*){language.ordinal_mark}", said.ordinal, DIGIT)
-    units = alternatives(language.units)
-    many = rf"(?:\s(?P<scale>{alternatives(words)})(?=\s))?"
-    yield rule(
-        rf"(?=[-−\d])(?:(?<![\w.,])|(?<=\dx)){minus}(?:(?P<m>{number})(?:{units})?{to})?{n}{many}(?P<joint>[\s-]?)(?P<unit>{units})(?![\w²³]){per}",
-        said.measure,
-        DIGIT,
-    )
-    raised = alternatives(unit for unit in language.units if unit[-1] in "²³" and "/" not in unit)
-    of = r"(?:(?<=[^\W\d_])(?P<of> ?/ ?)|(?<![\w/]))"
-    yield rule(rf"{of}(?P<unit>{raised}){per}(?!\w)", said.unit, "²³")
-    yield from _bare_numbers(language, said)
 
 
 def _bare_numbers(language: Language, said: _Said) -> Iterator[Rule]:
@@ -253,7 +274,9 @@ def _bare_numbers(language: Language, said: _Said) -> Iterator[Rule]:
     minus, n = rf"(?P<minus>{_MINUS})?", rf"(?P<n>{number})"
     yield rule(rf"(?=\d)(?<![\w.,]){n}(?P<scale>[kM]|(?<=\.\d)B|mn|bn|tn)(?![\w])", said.scaled, DIGIT)
     yield rule(
-        rf"(?=\d)(?<![\w.,-])(?P<m>{number})(?:[-‑]|\s?–\s?)(?P<n>{number})(?![\w-]|[.,]\d)", said.range, "-–"
+        rf"(?=\d)(?<![\w.,-])(?P<m>{number})(?:[-‑]|\s?–\s?)(?P<n>{number})(?![\w-]|[.,]\d)",
+        said.range,
+        "-–" + DIGIT,
     )
-    yield rule(rf"(?=[-−.])(?P<minus>{_MINUS})?(?<![\w.,])\.(?P<n>\d+)(?![\w.])", said.decimal, ".")
+    yield rule(rf"(?=[-−.])(?P<minus>{_MINUS})?(?<![\w.,])\.(?P<n>\d+)(?![\w.])", said.decimal, "." + DIGIT)
     yield rule(rf"(?=[-−\d]){minus}{n}", Quantities(language).plain, DIGIT)

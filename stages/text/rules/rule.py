@@ -2,13 +2,17 @@
 
 import re
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 
+_DIGITS = re.compile(r"\d")
+_REMEMBERED = 512
+"""How many sets of rules are kept, of those that texts have needed."""
 Said: TypeAlias = str | Callable[[re.Match[str]], str]
 """What is said instead of a match: a template of `re`, or a function of the match."""
 
 DIGIT = "0"
-"""In `needs`: any digit."""
+"""In `needs`: a digit, and one of the other characters too."""
 
 
 class Rule(NamedTuple):
@@ -17,13 +21,43 @@ class Rule(NamedTuple):
     search: Callable[..., re.Match[str] | None]
     said: Said
     needs: frozenset[str]
+    needs_digit: bool
     again: bool = False
     """Whether what is said is text that other rules have words for."""
 
 
 def rule(pattern: str, said: Said, needs: str = "", *, again: bool = False) -> Rule:
     """`pattern` may use ^ and $ for lines."""
-    return Rule(re.compile(pattern, re.MULTILINE).search, said, frozenset(needs), again)
+    search = re.compile(pattern, re.MULTILINE).search
+    return Rule(search, said, frozenset(needs) - {DIGIT}, DIGIT in needs, again)
+
+
+class Table:
+    """The rules of a language, those that win first."""
+
+    def __init__(self, rules: Iterable[Rule]) -> None:
+        self._rules = tuple(rules)
+        self._always = self._bits(lambda rule: not rule.needs)
+        self._with_digits = self._bits(lambda rule: rule.needs_digit)
+        self._by_char = {
+            char: self._bits(lambda rule, char=char: char in rule.needs)  # type: ignore[misc]
+            for char in frozenset[str]().union(*(rule.needs for rule in self._rules))
+        }
+        self._chosen = lru_cache(_REMEMBERED)(self._choose)
+
+    def matching(self, text: str) -> tuple[Rule, ...]:
+        """Those that may match in `text`, by the characters that they need."""
+        by_char, chosen = self._by_char, self._always
+        for char in {*text}:
+            if char in by_char:
+                chosen |= by_char[char]
+        return self._chosen(chosen if _DIGITS.search(text) else chosen & ~self._with_digits)
+
+    def _bits(self, has: Callable[[Rule], bool]) -> int:
+        return sum(1 << at for at, rule in enumerate(self._rules) if has(rule))
+
+    def _choose(self, bits: int) -> tuple[Rule, ...]:
+        return tuple(rule for at, rule in enumerate(self._rules) if bits >> at & 1)
 
 
 def alternatives(words: Iterable[str]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from stages.text.languages.language import Language
-from stages.text.rules.rule import Rule, rule
+from stages.text.rules.rule import DIGIT, Rule, rule
 
 _INCHES_OR_OUNCES = {"in": ("inch", "inches"), "oz": ("ounce", "ounces")}
 _PARTS_OF_ONE = {2: ("half", "halves"), 4: ("quarter", "quarters")}
@@ -23,27 +23,34 @@ def comparisons(language: Language) -> Iterator[Rule]:
 def _arithmetic(language: Language) -> Iterator[Rule]:
     """Ranges, products, differences, quotients and powers."""
     words = language.words
-    yield rule(r"(?<=[\dkKMBbmn])(?:[-–]|\s[-–]\s)(?=[$£€¥₹]\d)", partial(_range, language), "$£€¥₹")
-    yield rule(r"(?<=\d) ?[x×] ?(?=\d+(?:[.,]\d+)? ?(?:cm|mm|m|km|ft|in)\b)", f" {words['by']} ", "x×")
-    yield rule(r"(?<=\d)\s?[×*]\s?(?=\d)|(?<=\d) x (?=\d)", f" {words['times']} ", "×*x")
-    yield rule(r" [x×] (?:(?<=[\d cm]m [x×] )|(?<=[\d ]ft [x×] ))(?=\d)", f" {words['by']} ", "x×")
-    yield rule(r"(?<=\d)x(?=\d)", f" {words['by']} ", "x")
+    yield rule(r"(?<=\d[.,]\d)/(?=(?:5|10|20|100)(?![\w/]|[.,]\d))", f" {words['out of']} ", "/" + DIGIT)
+    yield rule(r"(?<=[\dkKMBbmn])(?:[-–]|\s[-–]\s)(?=[$£€¥₹]\d)", partial(_range, language), "$£€¥₹" + DIGIT)
+    yield rule(
+        r"(?<=\d) ?[x×] ?(?=\d+(?:[.,]\d+)? ?(?:cm|mm|m|km|ft|in)\b)", f" {words['by']} ", "x×" + DIGIT
+    )
+    yield rule(r"(?<=\d)\s?[×*]\s?(?=\d)|(?<=\d) x (?=\d)", f" {words['times']} ", "×*x" + DIGIT)
+    yield rule(r" [x×] (?:(?<=[\d cm]m [x×] )|(?<=[\d ]ft [x×] ))(?=\d)", f" {words['by']} ", "x×" + DIGIT)
+    yield rule(r"(?<=\d)x(?=\d)", f" {words['by']} ", "x" + DIGIT)
     factor = (
         r"(?<=\d)x(?= ?[+=^]| [-−*/] (?:[\d(]|[a-z]\b))|(?:(?<=[+=] \d)|(?<=[+=]\d)|(?<=[+=] \d\d))x(?!\w)"
     )
-    yield rule(factor, " x", "x")
-    yield rule(r"(?<=\d)[x×](?!\w)", f" {words['times']}", "x×")
+    yield rule(factor, " x", "x" + DIGIT)
+    yield rule(r"(?<=\d)[x×](?!\w)", f" {words['times']}", "x×" + DIGIT)
+    counted = r"(?= ?(?:[a-zà-ü]{3,}|%|°)(?<!\bis)(?<!\bist)(?<!\best)(?<!\bequals))"
+    yield rule(rf"(?<=\d) [-–] (?=\d+(?:[.,]\d+)?{counted})", f" {words['to']} ", "-–" + DIGIT)
     yield rule(r"(?:(?<=[\d)])|(?<=\dx)) [-−–] (?=[\d(])", f" {words['minus']} ", "-−–")
-    yield rule(r"(?<=\d) / (?=\d)|(?<=\d)\s?÷\s?(?=\d)", f" {words['divided']} ", "/÷")
+    yield rule(r"(?<=\d) / (?=\d)|(?<=\d)\s?÷\s?(?=\d)", f" {words['divided']} ", "/÷" + DIGIT)
     yield rule(
         r"(?<![\w.])(?=\d+(?:[.,]\d|e|E[+-]))(\d+)(?:[.,](\d+))?[eE]\+?(-?)(\d{1,3})(?!\w)",
         partial(_scientific, language),
-        "eE",
+        "eE" + DIGIT,
     )
-    yield rule(r"(?<!\w)0x(?=[\dA-Fa-f]{1,16}(?!\w))", f"{language.cardinal(0)} x ", "x")
+    yield rule(r"(?<!\w)0x(?=[\dA-Fa-f]{1,16}(?!\w))", f"{language.cardinal(0)} x ", "x" + DIGIT)
     for power, sign in (("2", "²"), ("3", "³")):
         if sign in language.signs:
-            yield rule(rf"\s?\^\s?(?:{power}(?![\w.,]*\w)|\{{{power}\}})", f" {language.signs[sign]}", "^")
+            yield rule(
+                rf"\s?\^\s?(?:{power}(?![\w.,]*\w)|\{{{power}\}})", f" {language.signs[sign]}", "^" + DIGIT
+            )
     yield rule(r"\s?\^\s?\{?-(?=\w)", f" {words['power']} {words['minus']} ", "^")
     yield rule(r"\s?\^\s?\{?(?=[\d\w(])", f" {words['power']} ", "^")
 
@@ -51,9 +58,11 @@ def _arithmetic(language: Language) -> Iterator[Rule]:
 def _compared(language: Language) -> Iterator[Rule]:
     """How numbers and words stand to each other."""
     words = language.words
-    yield rule(r"(?<=\d):(?=\d)", f" {words.get('ratio', words['to'])} ", ":")
+    yield rule(r"(?<=\d):(?=\d)", f" {words.get('ratio', words['to'])} ", ":" + DIGIT)
     yield rule(r"\s?(?:>=|=>(?=\s?\d))\s?", f" {language.signs.get('≥', '')} ", ">")
     yield rule(r"\s?<=\s?", f" {language.signs.get('≤', '')} ", "<")
+    yield rule(r"(?<=[\w)\]]) && (?=[\w!(])", f" {language.signs['&']} ", "&")
+    yield rule(r"(?<=[^\W\d_]{2}) > (?=[A-Z])", ", ", ">")
     yield rule(r"\s?(?:!=|=/=)\s?", f" {words['is not']} ", "=")
     yield rule(r"\s?={2,3}\s?", f" {words['equals']} ", "=")
     yield rule(r"\s?(?:[-=]+>|→)\s?", f" {words['to']} ", ">→")
@@ -62,12 +71,12 @@ def _compared(language: Language) -> Iterator[Rule]:
     )
     yield rule(r"(?<=\w) < (?=[\w-])", f" {words['is less']} ", "<")
     yield rule(r"(?<=\w) > (?=[\w-])", f" {words['is more']} ", ">")
-    yield rule(r"(?<=[\w)])<(?=-?\d)", f" {words['is less']} ", "<")
-    yield rule(r"(?<=[\w)])>(?=-?\d)", f" {words['is more']} ", ">")
-    yield rule(r"<\s?(?=-?[$£€]?\.?\d)", f" {words['less']} ", "<")
-    yield rule(r">\s?(?=-?[$£€]?\.?\d)", f" {words['more']} ", ">")
+    yield rule(r"(?<=[\w)])<(?=-?\d)", f" {words['is less']} ", "<" + DIGIT)
+    yield rule(r"(?<=[\w)])>(?=-?\d)", f" {words['is more']} ", ">" + DIGIT)
+    yield rule(r"<\s?(?=-?[$£€]?\.?\d)", f" {words['less']} ", "<" + DIGIT)
+    yield rule(r">\s?(?=-?[$£€]?\.?\d)", f" {words['more']} ", ">" + DIGIT)
     yield rule(r"~\s?(?=[\d$£€])", f" {words['about']} ", "~")
-    yield rule(r"#(?=\d)", f" {words['number']} ", "#")
+    yield rule(r"#(?=[A-Z]{0,3}-?\d)", f" {words['number']} ", "#" + DIGIT)
     yield rule(r"(?<![\w&])#(?=[^\W\d_])", f"{words['hashtag']} ", "#")
 
 
@@ -94,30 +103,61 @@ def unknown() -> Iterator[Rule]:
 
 
 def _english(language: Language) -> Iterator[Rule]:
-    foot = partial(_feet, language)
-    yield rule(r"(?<![\w'’])(\d)['′’](\d{1,2})(?:\"|''|″|”|(?!\w))", foot, "'′’")
+    yield from _feet_and_inches(language)
+    yield rule(r"\bI (?:<3|❤️?|♥️?)(?= [a-zA-Z])", "I love", "<❤♥")
+    yield rule(r"(?<=\w) \|\| (?=[\w!(])", " or ", "|")
+    yield rule(r"(?<=\d) ?[★⭐]️?(?= [a-z])", " star", "★⭐" + DIGIT)
     yield rule(
-        r"(?<![\w'’])(\d{1,3})['′](?= (?:tall|long|wide|high|deep)\b)", partial(_lone, language, "ft"), "'′"
+        r"(?:(?<=\bto )|(?<=\bat )|(?<=\bof )|(?<=\())(\d{2,3}) ?F(?!\w)",
+        lambda match: f"{language.cardinal(int(match[1]))} degrees Fahrenheit",
+        "F" + DIGIT,
     )
-    sized = r"monitor|screen|TV|tv|display|tall|long|wide|high|deep|x|pipe|wheels?"
-    inches = rf"(?<![\w\"])(\d{{1,3}})[\"″](?= (?:{sized})\b)"
-    yield rule(inches, partial(_lone, language, "in"), '"″')
-    yield rule(r"\bI <3(?= [a-zA-Z])", "I love", "<")
+    yield rule(
+        r"(?<![\w.,])(144|240|360|480|720|1080|1440|2160)p(?!\w)",
+        lambda match: f"{language.cardinal(int(match[1]))} p",
+        "p" + DIGIT,
+    )
     counted = r"(?:(?<=[\ds])|(?<=[KMGT]B)|(?<=\breq)|(?<=\bcost)|(?<=\bprice)|(?<=/person))"
     spans = "second|minute|hour|day|night|week|month|year|person"
     yield rule(rf"{counted} ?/ ?(?=(?:{spans})\b(?! ?/))", " per ", "/")
+    yield from _parts_of_one(language)
+
+
+def _feet_and_inches(language: Language) -> Iterator[Rule]:
+    foot = partial(_feet, language)
+    yield rule(r"(?<![\w'’])(\d)['′’](\d{1,2})(?:\"|''|″|”|(?!\w))", foot, "'′’" + DIGIT)
+    yield rule(
+        r"(?<![\w'’])(\d{1,3})['′](?= (?:tall|long|wide|high|deep)\b)",
+        partial(_lone, language, "ft"),
+        "'′" + DIGIT,
+    )
+    sized = r"monitor|screen|TV|tv|display|tall|long|wide|high|deep|x|pipe|wheels?"
+    inches = rf"(?<![\w\".])(\d{{1,3}})[\"″](?= (?:{sized})\b)"
+    yield rule(inches, partial(_lone, language, "in"), '"″' + DIGIT)
+    yield rule(
+        r"(?<![\w\"])(\d{1,3})[\"″] ?[x×] ?(\d{1,3})[\"″]",
+        lambda match: f"{language.cardinal(int(match[1]))} by {language.cardinal(int(match[2]))} inch",
+        '"″' + DIGIT,
+    )
+    yield rule(r"(?<=/\d)[\"″](?= [a-z])", " inch", '"″' + DIGIT)
+    rain = r"(?=[\"″] of (?:rain|snow|ice|water)\b)"
+    yield rule(rf"(?<=\d){rain}[\"″]", " inches", '"″' + DIGIT)
+
+
+def _parts_of_one(language: Language) -> Iterator[Rule]:
+    """Fractions, with the units behind them."""
     fraction = partial(_fraction, language)
     small = r"(?: (?P<unit>tsp|tbsp|lb|oz|mi|in)\b\.?)?"
-    parts = r"(?<![\w./])(?:(?P<whole>\d{1,3}) )?(?P<a>\d{1,3})[/⁄](?P<b>\d{1,3})(?![\w/]|\.\d)"
-    yield rule(parts + small, fraction, "/⁄")
-    yield rule(r"(?<=\d)\s?½", " and a half", "½")
-    yield rule(r"(?<=\d)\s?([¼¾⅓⅔])", lambda match: f" and {language.signs[match[1]]}", "¼¾⅓⅔")
+    parts = r"(?<![\w./])(?:(?P<whole>\d{1,3})[ -])?(?P<a>\d{1,3})[/⁄](?P<b>\d{1,3})(?![\w/]|\.\d)"
+    yield rule(parts + small, fraction, "/⁄" + DIGIT)
+    yield rule(r"(?<=\d)\s?½", " and a half", "½" + DIGIT)
+    yield rule(r"(?<=\d)\s?([¼¾⅓⅔])", lambda match: f" and {language.signs[match[1]]}", "¼¾⅓⅔" + DIGIT)
     units = r"(?<=[½¼¾⅓⅔])\s?(tsp|tbsp|lb|oz|mi|kg|km|m|l|h)\b\.?"
     yield rule(units, partial(_behind_part, language), "½¼¾⅓⅔")
     yield rule(
         r"(?<=\d (?:ft|lb)) (\d{1,2}) (in|oz)\b(?! an?\b)",
         lambda match: f" {language.cardinal(int(match[1]))} {_INCHES_OR_OUNCES[match[2]][match[1] != '1']}",
-        "f",
+        "f" + DIGIT,
     )
 
 
