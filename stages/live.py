@@ -84,7 +84,7 @@ class _Answer:
 
     @property
     def sent(self) -> int:
-        """Items so far."""
+        """How many items were sent so far."""
         return self._stream.sent
 
     def close(self, error: Exception | None = None) -> None:

@@ -58,11 +58,11 @@ class Captions:
         self._newest = _Newest.STATUS
 
     def stays(self, who: str, text: str) -> None:
-        """This has been said."""
+        """Write a line that stays: what has been said."""
         self._line(f"{who:>{_INDENT - 2}}: {_on_one_line(text)}")
 
     def note(self, text: str) -> None:
-        """What nobody has said."""
+        """Write a line that nobody has said."""
         self._line(f"{'':{_INDENT}}({_on_one_line(text)})")
 
     def end(self) -> None:

@@ -220,7 +220,7 @@ class RealtimeClient:
 
     @property
     def close_reason(self) -> str | None:
-        """What came with it."""
+        """The reason that came with the close code."""
         return self._connection.socket.close_reason
 
     async def speak(self, samples: Samples, rate_hz: int) -> float:

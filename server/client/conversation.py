@@ -124,7 +124,7 @@ class _Talk:
         self._intake = MicrophoneIntake(sound, self._panel, canceller, self._recorder)
 
     def begin(self, *, is_terminal: bool) -> None:
-        """Say what there is."""
+        """Print which microphone, loudspeaker and keys there are."""
         sound, captions = self._sound, self._captions
         self._keys = Keys(is_terminal=is_terminal)
         captions.note(f"microphone: {sound.microphone.name}, loudspeaker: {sound.speaker.name}; Ctrl-C ends")
@@ -134,7 +134,7 @@ class _Talk:
         self._put(_session(self._intake.rate_hz, sound.speaker.rate_hz))
 
     def take(self, text: str) -> None:
-        """Something was typed."""
+        """Obey a key, or send a line that was typed."""
         for typed_now in self._keys.feed(text):
             match typed_now:
                 case Key.MUTE:

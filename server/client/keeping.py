@@ -34,7 +34,7 @@ class SoundFile:
         self.samples += len(samples)
 
     def close(self) -> None:
-        """It is complete."""
+        """Complete the file."""
         self._file.close()
 
 

@@ -36,7 +36,7 @@ class PlannedSpeech:
 
     @property
     def length_s(self) -> float:
-        """Of the recording."""
+        """The length of the recording, in seconds."""
         return len(self.samples) / self.rate_hz
 
 

@@ -20,7 +20,7 @@ class Printer:
         """Who has said what, in order."""
 
     def take(self, seen: Received) -> None:
-        """One event of the server."""
+        """Print what one event of the server says."""
         match seen.event:
             case {"type": "conversation.item.input_audio_transcription.delta", "delta": delta}:
                 if not self._as_json:
@@ -42,7 +42,7 @@ class Printer:
         self._tell({"type": "said", "who": who, "text": text}, f"{who:>5}: {text}")
 
     def note(self, text: str) -> None:
-        """What nobody has said."""
+        """Print what nobody has said."""
         self._tell({"type": "note", "text": text}, text)
 
     def turns(self, turns: Sequence[AnswerSteps]) -> None:

@@ -103,7 +103,7 @@ def written_turns(received: Sequence[Received], asked: Sequence[TypedText]) -> l
 
 
 def in_words(turns: Sequence[AnswerSteps]) -> list[str]:
-    """For people, a line a step."""
+    """The steps for people, a line each."""
     lines: list[str] = []
     for number, turn in enumerate(turns, 1):
         which = f"answer {number} of {len(turns)}" if len(turns) > 1 else "the answer"

@@ -55,7 +55,7 @@ class RemoteStore(Store, Protocol):
     """A store behind connections."""
 
     async def close(self) -> None:
-        """Close them."""
+        """Close the connections."""
 
 
 class StoreState(StrEnum):

@@ -119,7 +119,7 @@ class Crew:
 
     @property
     def default_agent(self) -> str:
-        """Who answers when no route matches."""
+        """The agent that answers when no route matches."""
         return next((route.agent for route in self.routes if route.default), self.agents[0].name)
 
 

@@ -36,11 +36,11 @@ class ConfiguredChain(Configured):
 
     @property
     def capabilities(self) -> Any:
-        """What all of them can do."""
+        """What all providers of the chain can do."""
         return self.provider.made_by.common([link.capabilities for link in self.links])  # type: ignore[attr-defined]
 
     def make(self) -> Any:
-        """Load all of them. May block."""
+        """Load all providers of the chain. May block."""
         made = {link.provider.name: link.make() for link in self.links}
         options = {"hedge": True} if self.hedge else {}
         return self.provider.made_by.of(made, **options)  # type: ignore[attr-defined]

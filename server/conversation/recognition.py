@@ -35,7 +35,7 @@ class RecentSound:
         self._kept_samples = 0
 
     def push(self, samples: Samples) -> None:
-        """More of it, `int16[n]`."""
+        """Add more of the sound, `int16[n]`."""
         self._all_samples += len(samples)
         self._pieces.append(samples)
         self._kept_samples += len(samples)
@@ -44,7 +44,7 @@ class RecentSound:
 
     @property
     def duration_ms(self) -> int:
-        """Milliseconds of all of it."""
+        """How long all of the sound lasts, in milliseconds."""
         return samples_to_ms(self._all_samples, self._rate_hz)
 
     def newest(self) -> Samples:
@@ -52,7 +52,7 @@ class RecentSound:
         return np.concatenate(self._pieces) if self._pieces else np.zeros(0, np.int16)
 
     def forget(self) -> None:
-        """Nobody listens to it any more."""
+        """Let go of the sound: nobody asks for it any more."""
         self._pieces.clear()
 
 

@@ -23,7 +23,7 @@ class SessionLanguage:
 
     @property
     def chosen(self) -> str | None:
-        """One of several that its client has chosen."""
+        """The one of several languages that the client has chosen."""
         wanted = primary(self._config.current.language or "")
         return wanted if wanted in self._spoken and len(self._spoken) > 1 else None
 

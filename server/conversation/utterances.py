@@ -48,7 +48,7 @@ class Utterances:
         return self._lost[1] if self._lost is not None and self._lost[0] == item_id else None
 
     def forget(self, utterance: Utterance) -> None:
-        """It was no utterance: nobody spoke."""
+        """Forget an utterance that was none: nobody spoke."""
         self._unsettled.pop(utterance.item_id, None)
         utterance.close()
 
@@ -59,7 +59,7 @@ class Utterances:
         self._unsettled.clear()
 
     def hear_words(self, utterance: Utterance, news: WordNews) -> None:
-        """Take it to all who listen."""
+        """Take news of words to all who listen."""
         if isinstance(news, WordsSettled):
             self._unsettled.pop(utterance.item_id, None)
             if isinstance(news.outcome, ProviderError):

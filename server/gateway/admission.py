@@ -203,7 +203,7 @@ class Admission:
         return self.of_keys.get(visitor.owner or "", _NO_LIMITS)
 
     def count(self, status: int, reason: str) -> None:
-        """Somebody was refused."""
+        """Count a client that was refused."""
         self._refusals.refused(status, reason)
 
     def _places(self, visitor: Visitor) -> list[tuple[str, int, str]]:

@@ -70,7 +70,7 @@ class ClientSecrets(Generic[T]):
     def keep(
         self, value: str, opens: T, lifetime_s: float, now: float, owner: str, size_bytes: int = 0
     ) -> None:
-        """Know a secret that was made elsewhere."""
+        """Keep a secret that was made elsewhere."""
         self._forget(now)
         digest = _digest(value)
         kept = _Kept(digest, opens, now + lifetime_s, owner, size_bytes + KEPT_BYTES)

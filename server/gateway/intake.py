@@ -74,7 +74,7 @@ class Intake:
             self._slice(data)
 
     def keep(self, data: bytes) -> None:
-        """Let this wait, unless the connection is ending."""
+        """Keep input that must wait, unless the connection is ending."""
         if self.state is not IntakeState.OVER:
             self._backlog += data
 

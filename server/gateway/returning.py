@@ -74,7 +74,7 @@ class NotResumed(SessionOver):
 
 
 def not_resumed() -> NotResumed:
-    """There is nothing for that token."""
+    """What a client is told for whose token there is no session."""
     return NotResumed(NOT_RESUMED, "there is no such session to resume, or the token is used up or not yours")
 
 

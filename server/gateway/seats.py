@@ -64,7 +64,7 @@ class Seats(Generic[V]):
                 self._freed = None
 
     def leave(self, name: str) -> None:
-        """Its places are given back from now on."""
+        """Give back the places of a session, from now on."""
         self._leaving.add(name)
 
     def is_live(self, name: str) -> bool:

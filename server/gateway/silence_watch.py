@@ -25,7 +25,7 @@ class SilenceWatch:
         self._look()
 
     def stop(self) -> None:
-        """Look no more."""
+        """Stop the timer."""
         self._timer.cancel()
 
     def _look(self) -> None:

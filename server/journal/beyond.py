@@ -38,11 +38,11 @@ class Arrival(Protocol):
 
     @property
     def kind(self) -> ArrivalKind:
-        """What it is."""
+        """What kind of arrival it is."""
 
     @property
     def value(self) -> Any:
-        """Or what it failed with."""
+        """What has come: a value, or what the errand failed with."""
 
 
 @dataclass(frozen=True, slots=True)

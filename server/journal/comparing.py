@@ -44,7 +44,7 @@ def _errand(asked: Asked | None, times_s: Sequence[float]) -> str:
 
 
 def seconds(turn: int, times_s: Sequence[float]) -> float:
-    """Since the session began."""
+    """A time as seconds since the session began."""
     if not times_s:
         return 0.0
     return times_s[min(max(turn, 0), len(times_s) - 1)] - times_s[0]

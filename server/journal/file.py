@@ -129,7 +129,7 @@ class SessionFile:
             self._writer.put(self, record, size_bytes)
 
     def close(self) -> None:
-        """Nothing more comes."""
+        """Close the file: nothing more comes."""
         self._writer.put(self, None, 0)
 
     def _refuse(self, record: rec.Entry, why: str) -> None:

@@ -30,7 +30,7 @@ _FOREVER_S = 24 * 3600
 
 
 def outside(work: Callable[[], T]) -> T:
-    """Do it as what is no session's."""
+    """Do work that belongs to no session."""
     context = copy_context()
     context.run(FOLLOWED.set, None)
     return context.run(work)

@@ -64,7 +64,7 @@ class ReplayLoop(FollowedLoop):
     _scheduled: list[Any]
 
     def _run_once(self) -> None:
-        """A turn."""
+        """Run one turn of the loop."""
         now = next(self._times_s, None)
         if now is None:
             raise RecordOver

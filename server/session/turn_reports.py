@@ -95,7 +95,7 @@ class TurnReports:
         """The newest run that is over."""
 
     def begin(self, run: RunId, question: Question, now: float) -> Timeline:
-        """A run begins."""
+        """Begin the timeline of a run."""
         utterance = question.utterance
         if utterance is None:
             return Timeline(run, now)

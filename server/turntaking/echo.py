@@ -83,7 +83,7 @@ class Levels:
         self.echo = dbfs if self.echo is None else max(dbfs, self.echo + _FADING * (dbfs - self.echo))
 
     def like(self, dbfs: float) -> Loudness:
-        """Whose level this is."""
+        """The level that a sound is like."""
         if self.person is None and self.echo is None:
             return Loudness.UNKNOWN
         if self.person is None:

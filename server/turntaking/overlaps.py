@@ -64,7 +64,7 @@ class Overlap:
 
     @property
     def utterance(self) -> Utterance:
-        """Its audio and words."""
+        """The audio and the words of the overlap."""
         return self.began.utterance
 
 
@@ -107,7 +107,7 @@ class Overlaps:
                 self.weigh(newest)
 
     def weigh(self, overlap: Overlap) -> None:
-        """More is known of it."""
+        """Judge the overlap anew: more is known of it."""
         utterance = overlap.utterance
         if overlap.ended_ms is None and not utterance.is_paused:
             heard_ms = self._hearing.position_ms - self._hearing.silence_ms

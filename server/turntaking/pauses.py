@@ -49,7 +49,7 @@ class PauseLength:
             self._questions.ask(utterance.recent())
 
     def went_on(self, pause_ms: int) -> None:
-        """It was not the end."""
+        """Learn from a pause that was not the end."""
         self._pauses = self._pauses.after(pause_ms)
         self.ended()
 

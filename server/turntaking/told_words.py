@@ -122,11 +122,11 @@ class ToldRecognition:
             self._tell()
 
     def pause(self) -> None:
-        """It may be over, and has no words yet."""
+        """Note that the utterance may be over, and has no words yet."""
         self._state = _State.PAUSED
 
     def resume(self) -> None:
-        """It was not: the person goes on."""
+        """Note that it was not over: the person goes on."""
         self._state, self._known = _State.OPEN, None
 
     def end(self, *, is_forced: bool) -> None:

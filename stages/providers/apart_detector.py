@@ -78,7 +78,7 @@ class Lanes:
         self._go_on()
 
     def forget(self, stream: "StreamApart") -> None:
-        """It waits for none of them any more."""
+        """Forget a stream that waits for no scores any more."""
         with suppress(ValueError):
             self.due.remove(stream)
 

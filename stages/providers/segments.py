@@ -42,7 +42,7 @@ class WholeUtterance:
         self._read: tuple[int, Transcript] | None = None
 
     def push(self, samples: Samples) -> None:
-        """Keep it."""
+        """Keep the audio."""
         self._stretches.append(samples)
 
     async def final(self) -> Transcript:
@@ -57,7 +57,7 @@ class WholeUtterance:
         return transcript
 
     def close(self) -> None:
-        """Let go of it."""
+        """Let go of the audio."""
         self._on_partial = None
         self._stretches.clear()
 

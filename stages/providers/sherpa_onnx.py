@@ -50,7 +50,7 @@ class Engine(Protocol):
         """Whether there is enough audio for a step."""
 
     def decode_stream(self, stream: Any) -> None:
-        """One step."""
+        """Compute one step of the decoder."""
 
     def get_result(self, stream: Any) -> str:
         """The text so far."""

@@ -40,7 +40,7 @@ class StoppableSession(OnnxSession, Protocol):
     """A session of onnxruntime whose runs can be ended."""
 
     def run(self, outputs: None, inputs: dict[str, Array], options: object = None) -> list[Array]:
-        """As above; `options` are of `run_options`."""
+        """Compute the outputs; `options` are of `run_options`."""
 
 
 class RunOptions(Protocol):

@@ -70,7 +70,7 @@ class Apart(LoopLine):
 
     @property
     def thread_id(self) -> int:
-        """Of the loop's thread."""
+        """The id of the loop's thread."""
         return self._thread.ident or 0
 
     def _go_round(self) -> None:

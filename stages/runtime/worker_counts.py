@@ -31,7 +31,7 @@ class WorkerStatistics:
     """How long the running call has run, if there is one."""
 
     def plus(self, other: "WorkerStatistics") -> "WorkerStatistics":
-        """Both together."""
+        """The counts of both together."""
         return WorkerStatistics(*(one + two for one, two in zip(astuple(self), astuple(other), strict=True)))
 
 
@@ -49,12 +49,12 @@ class WorkerCounts:
     computed_s: float = 0.0
 
     def begin(self, waited_s: float) -> None:
-        """A call is taken out of its line."""
+        """Note that a call is taken out of its line."""
         self.begun += 1
         self.waited_s += waited_s
 
     def end(self, priority: int, took_s: float) -> None:
-        """A call was computed."""
+        """Note that a call was computed."""
         self.computed, self.computed_s = self.computed + 1, self.computed_s + took_s
         if priority == PRESSING:
             self.pressed, self.pressed_s = self.pressed + 1, self.pressed_s + took_s

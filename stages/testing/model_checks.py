@@ -59,7 +59,7 @@ async def check_language_model(model: LanguageModel) -> None:
 
 
 def model_checks() -> tuple[Check[LanguageModel], ...]:
-    """All checks."""
+    """All checks of a language model."""
     return (
         Check("answers", "a greeting, in words and with one `Finished` at the end", _answers),
         Check("at_once", "two conversations at once", _two_at_once),

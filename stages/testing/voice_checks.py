@@ -41,7 +41,7 @@ async def check_synthesiser(voice: Synthesiser) -> None:
 
 
 def voice_checks() -> tuple[Check[Synthesiser], ...]:
-    """All checks."""
+    """All checks of a voice."""
     table: dict[str, tuple[str, Callable[[Synthesiser], Awaitable[None]]]] = {
         "speaks": (
             "a sentence, audible, as long as people take for it; words in order and in the audio",

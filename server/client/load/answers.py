@@ -77,7 +77,7 @@ class HeardAnswer:
             self.keep_nothing()
 
     def keep_nothing(self) -> None:
-        """Neither of what has come, nor of what will."""
+        """Keep no sound, neither of the answers that have come nor of those that will."""
         self.keeps = Keeps.NOTHING
         self.played.clear()
         self.packets.clear()

@@ -70,7 +70,7 @@ class Attention:
         return "" if count.has_words else "the words of the answer are not known"
 
     def hear_out(self) -> Iterator[None]:
-        """Until there is nothing more to hear."""
+        """Wait until there is nothing more to hear."""
         until_s = self.now_s + SETTLE_S
         while not self._ear.is_quiet and self.now_s < until_s:
             self.rest(until_s)
@@ -78,7 +78,7 @@ class Attention:
         self._book.settle()
 
     def pass_time(self, seconds: float) -> Iterator[None]:
-        """So long."""
+        """Wait for so long."""
         until_s = self.now_s + seconds - _ROUNDING_S
         while self.now_s < until_s:
             self.rest(until_s)

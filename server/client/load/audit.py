@@ -19,7 +19,7 @@ class Lateness:
         self.most_ms = 0.0
 
     def add(self, seconds: float) -> None:
-        """One of them."""
+        """Add one measurement."""
         ms = seconds * 1000 if seconds > 0 else 0.0
         if ms > self.most_ms:
             self.most_ms = ms

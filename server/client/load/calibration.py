@@ -64,7 +64,7 @@ class Bars:
 
 
 def measure_in_process() -> Bars:
-    """In no time, without sockets."""
+    """Measure without sockets, in virtual time."""
     calls = []
     for number in range(10):
         record = CallRecord(number, "calibration", 0.0)

@@ -37,7 +37,7 @@ class CanaryReport(BaseModel):
 
 
 def canaries_of(calls: Sequence[CallRecord]) -> list[CallRecord]:
-    """Their calls."""
+    """The calls of the canaries among these."""
     return [call for call in calls if call.is_canary]
 
 

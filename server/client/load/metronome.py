@@ -64,7 +64,7 @@ class Metronome:
         self._has_any.set()
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Tick the calls, until cancelled."""
         while True:
             if not self._due:
                 self._has_any = anyio.Event()

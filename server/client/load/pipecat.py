@@ -45,7 +45,7 @@ class Pipecat(Target):
 
     @classmethod
     def prepare(cls, samples: Samples) -> Wire:
-        """An audio frame."""
+        """Make an audio frame of samples."""
         return audio_frame(samples, cls.rate_hz)
 
     def typed(self, text: str) -> Sequence[Wire]:
@@ -87,7 +87,7 @@ def audio_frame(samples: Samples, rate_hz: int) -> bytes:
 
 
 def text_frame(text: str) -> bytes:
-    """Something written."""
+    """A frame of text."""
     return _field(_TEXT, _field(_FRAME_TEXT, text.encode()))
 
 

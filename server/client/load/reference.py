@@ -139,14 +139,14 @@ class ReferenceAgent:
         return self._outbox.due_s()
 
     def send(self, now_s: float) -> Sequence[Wire]:
-        """What is due."""
+        """The messages that are due now."""
         due = self._outbox.take(now_s)
         last = self._conduct.hangs_up_after_answers
         self.hangs_up = last is not None and self._answered >= last and self._outbox.due_s() is None
         return due
 
     def take(self, message: Wire, now_s: float) -> None:
-        """A message of the caller's, which has come now."""
+        """Take a message of the caller's, which has come now."""
         if isinstance(message, str):
             self._heard_events += 1
             self._obey(json.loads(message), now_s)

@@ -33,7 +33,7 @@ class Findings:
 
     @classmethod
     def of_all(cls, parts: Sequence["Findings"]) -> "Findings":
-        """Of several processes, as if it had been one."""
+        """Join the findings of several processes, as if it had been one."""
         calls = sorted((call for part in parts for call in part.calls), key=lambda call: call.number)
         return cls(
             calls,
@@ -56,7 +56,7 @@ class Progress:
 
     @classmethod
     def of_all(cls, parts: Sequence["Progress"]) -> "Progress":
-        """Of several processes together."""
+        """Join the progress of several processes."""
         slowest = [part.slowest_ms for part in parts if part.slowest_ms is not None]
         return cls(
             max((part.lasted_s for part in parts), default=0.0),
@@ -96,12 +96,12 @@ class Run:
     """Of the calls that are over: a long run is not counted anew each second."""
 
     def began(self, call: CallRecord) -> None:
-        """A call begins."""
+        """Note that a call begins."""
         self.calls.append(call)
         self._live[call.number] = call
 
     def ended(self, call: CallRecord) -> None:
-        """It is over, or never came about."""
+        """Note that a call is over, or never came about."""
         del self._live[call.number]
         self._over = Progress.of_all([self._over, _progress_of(call, self.since_s)])
         self._keep_some(call)

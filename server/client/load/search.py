@@ -61,7 +61,7 @@ class Search:
     def took(
         self, callers: int, broken: Sequence[str], *, is_valid: bool = True, is_told: bool = True
     ) -> None:
-        """What a step gave."""
+        """Take what a step gave."""
         self.steps.append(Step(callers, tuple(broken), is_valid, is_told))
 
     def __str__(self) -> str:

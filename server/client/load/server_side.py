@@ -97,7 +97,7 @@ class ServerSide:
             self._cpu = [*self._cpu[:2], (page.get((_LOOK, ()), now_s), used_s)]
 
     def figures(self) -> ServerFigures | None:
-        """All of it; None if no page has come."""
+        """The figures of the load; None if no page has come."""
         if self._first is None:
             return None
         memory, sessions = self._most.get((_MEMORY, ())), self._most.get((f"{_OURS}sessions", ()))

@@ -144,7 +144,7 @@ class Voice(Realtime):
         return samples.astype("<i2").tobytes()
 
     def header(self, sent_samples: int) -> bytes:
-        """Of this session's own."""
+        """The header of this session's audio frames."""
         return _HEADER_BEGINS + (sent_samples % WRAP).to_bytes(_OFFSET_BYTES, "little")
 
     def hear(self, message: Wire) -> Sequence[Sound]:

@@ -34,7 +34,7 @@ _COLUMNS = ("load", "turns", "v2v p50", "p95", "stop p50", "gaps", "missed", "lo
 
 
 def table(report: Report) -> str:
-    """For a terminal of 80 columns."""
+    """The report as a table for a terminal of 80 columns."""
     lines = [f"{report.target} ({report.protocol})"]
     for where, bars in report.calibration.items():
         lines.append(f"errors of the figures, {where}: {_bars(bars)}")
@@ -47,7 +47,7 @@ def table(report: Report) -> str:
 
 
 def markdown(report: Report, changes: list[Change] | None = None) -> str:
-    """For a comment on a pull request."""
+    """The report in Markdown, for a comment on a pull request."""
     mark = {"held": "✅", "broken": "❌", "invalid": "⚠️"}[report.verdict]
     lines = [
         f"### Load: {mark} {verdict_said(report)}",

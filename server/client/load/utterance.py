@@ -30,7 +30,7 @@ class PreparedUtterance:
 
     @property
     def lasts_s(self) -> float:
-        """Its length."""
+        """How long the utterance lasts, in seconds."""
         return len(self.frames) * FRAME_MS / 1000
 
 

@@ -24,7 +24,7 @@ class Spoken(NamedTuple):
     after: Sequence[Wire]
 
     def messages(self) -> list[Wire]:
-        """All of it, as messages."""
+        """What is sent, as messages."""
         prepared = self.prepared
         return [
             *self.before,

@@ -57,7 +57,7 @@ def _piece(part: Part, role: Role) -> Json:
 
 
 def render_usage(usage: Usage) -> Json:
-    """Tokens; all five keys are always there."""
+    """The usage of tokens; all five keys are always there."""
     return {
         "total_tokens": usage.input_tokens + usage.output_tokens,
         "input_tokens": usage.input_tokens,

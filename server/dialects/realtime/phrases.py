@@ -25,7 +25,7 @@ _AROUND = " \t\r.!?\"'`*\u2022-"
 
 
 def phrases_of(hints: Mapping[str, JsonValue]) -> tuple[str, ...]:
-    """All of them, each once, as many as are taken."""
+    """All phrases in a client's hints, each once, as many as are taken."""
     keywords, prompt = hints.get("keywords"), hints.get("prompt")
     named = [" ".join(str(one).split()) for one in keywords] if isinstance(keywords, list) else []
     listed = listed_in(prompt)[0] if isinstance(prompt, str) else []

@@ -105,7 +105,7 @@ class Attempt(Generic[P]):
             self._began_at = None
 
     def failed(self, error: ProviderError) -> None:
-        """It failed, or was too late."""
+        """Note that a provider failed, or was too late."""
         self.error = error
         call = self.call or ProviderCall((self.link.kind, self.link.name))
         call.failed(error)
@@ -190,7 +190,7 @@ class Chain(Generic[P]):
         return None
 
     def tell(self, failed: Attempt[P], other: Attempt[P]) -> None:
-        """One takes over from another."""
+        """Tell that one provider takes over from another."""
         _tell(failed.link, other.link, failed.error)
 
 

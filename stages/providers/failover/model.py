@@ -57,7 +57,7 @@ class FailoverModel:
 
     @staticmethod
     def common(several: Sequence[ModelCapabilities]) -> ModelCapabilities:
-        """What all of them can do."""
+        """What all models of the chain can do."""
         return ModelCapabilities(
             all(one.tools for one in several), common_languages([one.languages for one in several])
         )

@@ -44,13 +44,13 @@ class Text:
         self._changed = anyio.Event()
 
     def push(self, piece: str) -> None:
-        """Append it."""
+        """Append text to the part."""
         self.pieces.append(piece)
         self.chars += len(piece)
         self.tell()
 
     def complete(self) -> None:
-        """There is no more."""
+        """Note that no more text comes."""
         self.is_complete = True
         self.tell()
 
@@ -60,7 +60,7 @@ class Text:
         self._changed = anyio.Event()
 
     async def change(self) -> None:
-        """Wait for one."""
+        """Wait for a change."""
         await self._changed.wait()
 
     def after(self, position: int) -> str:
@@ -120,7 +120,7 @@ class Part:
         return self._utterance.waiting_chars if self._utterance is not None else 0
 
     def cancel(self) -> None:
-        """Be done with it at once."""
+        """Cancel the part at once."""
         if self._utterance is not None:
             self._utterance.cancel()
 

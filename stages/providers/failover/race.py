@@ -33,7 +33,7 @@ class Runner(Generic[T]):
         return bool(self._results)
 
     async def over(self) -> None:
-        """Wait until it is."""
+        """Wait until the call is over."""
         await self._over.wait()
 
     def result(self) -> T:
@@ -43,7 +43,7 @@ class Runner(Generic[T]):
         return self._results[0]
 
     def cancel(self) -> None:
-        """Let go of it."""
+        """Cancel the call."""
         self._scope.cancel()
 
     async def _run(self) -> None:
@@ -56,7 +56,7 @@ class Runner(Generic[T]):
 
 
 async def any_of(*waits: Callable[[], Awaitable[object]]) -> None:
-    """Until one of these is over."""
+    """Wait until one of these calls is over."""
     async with anyio.create_task_group() as tasks:
 
         async def follow(wait: Callable[[], Awaitable[object]]) -> None:

@@ -49,14 +49,14 @@ class _LeftAlone:
         self._name = name
 
     def push(self, samples: Samples) -> None:
-        """Say so, once."""
+        """Tell once that the stream did not begin."""
         on_event, self._on_event = self._on_event, None
         if on_event is not None:
             error = ProviderError(f"{self._name} has failed, and is left alone", kind=ErrorKind.NETWORK)
             on_event(TurnsFailed(error))
 
     def end_turn(self) -> None:
-        """There is none."""
+        """Do nothing: there is no turn to end."""
 
     def close(self) -> None:
         """Nothing is said afterwards."""

@@ -36,7 +36,7 @@ class FailoverVoice:
 
     @staticmethod
     def common(several: Sequence[SynthesiserCapabilities]) -> SynthesiserCapabilities:
-        """What all of them can do."""
+        """What all voices of the chain can do."""
         return SynthesiserCapabilities(
             word_times=all(one.word_times for one in several),
             streams_text=all(one.streams_text for one in several),

@@ -157,12 +157,12 @@ class _Pieces:
         return is_wanted
 
     def end(self, job: Job[Generated]) -> None:
-        """That was all."""
+        """End the generation: that was all."""
         self._state = _State.OVER
         self._news.set()
 
     def leave(self) -> None:
-        """No more is wanted."""
+        """Leave the generation: no more is wanted."""
         self._state = _State.LEFT
 
     def _put(self, text: str) -> None:

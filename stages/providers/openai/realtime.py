@@ -81,7 +81,7 @@ class RealtimeSettings(BaseModel):
 
     @property
     def url(self) -> str:
-        """Of the socket."""
+        """The address of the socket."""
         scheme, place, path, *_ = urlsplit(self.base_url)
         query = "intent=transcription" if self.dialect == "openai" else ""
         return urlunsplit((scheme.replace("http", "ws"), place, f"{path.rstrip('/')}/realtime", query, ""))
@@ -179,7 +179,7 @@ class RealtimeProtocol:
         return ()
 
     def audio(self, samples: Samples) -> Message:
-        """In base64."""
+        """The message with audio, in base64."""
         return _append(samples)
 
     def finalise(self) -> Message:
@@ -238,7 +238,7 @@ class VllmProtocol:
         self._text = ""
 
     def begin(self) -> Iterable[Message]:
-        """Which model."""
+        """The message that chooses the model."""
         return (json.dumps({"type": "session.update", "model": self._model}),)
 
     def audio(self, samples: Samples) -> Sequence[Message]:

@@ -120,7 +120,7 @@ class _Again(Chain[Voice]):
     """The same tier again and again: another replica takes over from one that has died."""
 
     def attempts(self) -> Iterator[Attempt[Voice]]:
-        """One after the other, for as long as each fails."""
+        """Attempts at one address after the other, for as long as each fails."""
         for number, link in enumerate(self.links, 1):
             yield _Try(link, is_last=number == len(self.links))
 
@@ -129,7 +129,7 @@ class _Try(Attempt[Voice]):
     """One connection's part of an answer. The answer is what is counted as a call, where it is asked for."""
 
     def begins(self, *, is_hedge: bool = False) -> ProviderCall:
-        """Nobody is told."""
+        """Tell nobody that an utterance begins."""
         self.call = ProviderCall(None)
         return self.call
 

@@ -234,14 +234,14 @@ class _FailedRecognition:
         self._error = error
 
     def push(self, samples: Samples) -> None:
-        """Nobody hears it."""
+        """Drop the audio: nobody hears it."""
 
     async def final(self) -> Transcript:
         """Raises the error."""
         raise self._error
 
     def close(self) -> None:
-        """There is nothing to let go of."""
+        """Do nothing: there is nothing to let go of."""
 
 
 class SocketRecogniser:

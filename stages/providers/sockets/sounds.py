@@ -45,7 +45,7 @@ class Sounds:
             self.wake()
 
     def end(self) -> None:
-        """It is complete."""
+        """Note that the sound is complete."""
         self._end = self._end or True
         self.wake()
 
@@ -55,7 +55,7 @@ class Sounds:
         self.wake()
 
     def drop(self) -> None:
-        """Nobody takes any more of it."""
+        """Drop the sound: nobody takes any more of it."""
         self.is_dropped = self.is_dropped or not self._end
         self._queue.clear()
         self.end()

@@ -77,7 +77,7 @@ class SpeakingLine:
         return not self._live
 
     def begin(self, utterance: "SocketUtterance") -> None:
-        """Speak it here."""
+        """Begin to speak an utterance here."""
         self._live[utterance.context] = utterance
         self.socket.send(*self._protocol.open(utterance.context, utterance.choice))
 
@@ -87,7 +87,7 @@ class SpeakingLine:
             self.socket.send(*self._protocol.text(utterance.context, text))
 
     def finish(self, utterance: "SocketUtterance") -> None:
-        """There is no more."""
+        """Note that no more text comes."""
         if utterance.context not in self._live:
             return
         messages = self._protocol.finish(utterance.context)
@@ -98,7 +98,7 @@ class SpeakingLine:
             utterance.take(Ended(utterance.context))
 
     def cancel(self, utterance: "SocketUtterance") -> None:
-        """Be done with it, if it is not over."""
+        """Cancel the utterance, if it is not over."""
         if self._live.pop(utterance.context, None) is None:
             return
         if self.socket.send(*self._protocol.cancel(utterance.context)):

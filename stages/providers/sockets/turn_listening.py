@@ -169,13 +169,13 @@ class _FailedStream:
         self._on_event: OnTurn | None = on_event
 
     def push(self, samples: Samples) -> None:
-        """Tells the error, once."""
+        """Tell the error, once."""
         on_event, self._on_event = self._on_event, None
         if on_event is not None:
             on_event(TurnsFailed(self._error))
 
     def end_turn(self) -> None:
-        """There is none."""
+        """Do nothing: there is no turn to end."""
 
     def close(self) -> None:
         """Nothing is reported afterwards."""

@@ -62,7 +62,7 @@ class EventPipe:
             return b""
 
     async def readexactly(self, size: int) -> bytes:
-        """So many bytes."""
+        """Read so many bytes."""
         return await self._received.receive_exactly(size)
 
     def write(self, data: bytes) -> None:

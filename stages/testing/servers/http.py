@@ -58,7 +58,7 @@ class Answered:
 
     @classmethod
     def of(cls, data: object, status: int = 200) -> "Answered":
-        """JSON."""
+        """An answer of JSON."""
         return cls(json.dumps(data).encode(), status=status)
 
 

@@ -64,13 +64,13 @@ class _Speaking:
         line.tasks.start_soon(self._speak)
 
     def take(self, text: str, context: str) -> None:
-        """Collect it."""
+        """Collect text."""
         if self._text:
             self._line.complain("a text that was not flushed before the next")
         self._text = text
 
     def flush(self, context: str) -> None:
-        """Have it spoken."""
+        """Have the text spoken."""
         if not self._text.strip():
             self._line.complain("a flush of nothing")
         self._send.send_nowait((self._text, context))
