@@ -134,18 +134,6 @@ def live_pipelines(
     )
 
 
-def build_voice_pipeline(
-    config: VoicePipelineConfig, voice: Voice, voice_settings: VoiceSettings = VoiceSettings()
-) -> PipelineGraph:
-    """A turn from the person's words, spoken or typed, to a spoken answer."""
-    return live_pipelines(standard_pipeline(config, voice, voice_settings)).voice
-
-
-def build_text_pipeline(config: VoicePipelineConfig) -> PipelineGraph:
-    """The same turn, answered in text only: through `send_token`, and in the agent's output."""
-    return live_pipelines(standard_pipeline(config)).text
-
-
 def build_say_pipeline(voice: Voice | None, voice_settings: VoiceSettings = VoiceSettings()) -> PipelineGraph:
     """Says its snapshot's `input_text` the way an answer is spoken; without a voice by `send_token` only."""
     saying = Pipeline().with_stage(AGENT, SayStage())

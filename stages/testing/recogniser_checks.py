@@ -1,7 +1,7 @@
 """What every recogniser must do that transcribes what it is given: `stages.ports.Recogniser` as checks."""
 
 import threading
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import anyio
@@ -250,9 +250,3 @@ def _check_sane(transcript: Transcript) -> None:
     assert transcript.log_probability <= 0.0, f"a log probability is at most 0: {transcript.log_probability}"
     sure = transcript.confidence
     assert sure is None or 0.0 <= sure <= 1.0, f"confidence is 0 to 1, not {sure}"
-
-
-RECOGNISER_CHECKS: Sequence[str] = tuple(
-    check.name for check in recogniser_checks(KnownSpeech(np.zeros(0, np.int16), ""))
-)
-"""Their names."""

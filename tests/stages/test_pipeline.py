@@ -8,13 +8,13 @@ import pytest
 from stageflow.context import ContextSnapshot, Message
 from stageflow.core import StageContext, StageKind, StageOutput
 from stageflow.errors import PipelineCancelled, StageFailed
-from stageflow.pipeline import Pipeline
+from stageflow.pipeline import Pipeline, PipelineGraph
 from stageflow.tools import Tool, ToolCall, ToolRegistry
 from stages.agent import AgentStage
 from stages.agent_profile import AgentLimits, AgentProfile
 from stages.errors import ProviderBusy, StageSettingsError
 from stages.guard import GuardPolicy, GuardRule, GuardStage
-from stages.pipeline import VoicePipelineConfig, build_text_pipeline, build_voice_pipeline, live_pipelines
+from stages.pipeline import VoicePipelineConfig, live_pipelines, standard_pipeline
 from stages.ports import Finished, LanguageModel, ModelEvent, TextDelta, ToolChoice
 from stages.router import Route, RouterStage
 from stages.stt import SttStage
@@ -42,9 +42,17 @@ def config(model: LanguageModel, tools: Sequence[Tool] = ()) -> VoicePipelineCon
     )
 
 
+def spoken(config: VoicePipelineConfig, voice: ScriptedVoice) -> PipelineGraph:
+    return live_pipelines(standard_pipeline(config, voice)).voice
+
+
+def written(config: VoicePipelineConfig) -> PipelineGraph:
+    return live_pipelines(standard_pipeline(config)).text
+
+
 async def test_a_spoken_turn_is_answered_in_speech() -> None:
     listener = Listener()
-    graph = build_voice_pipeline(config(EchoModel()), ScriptedVoice())
+    graph = spoken(config(EchoModel()), ScriptedVoice())
     utterance = speak_into(ScriptedRecogniser("What time is it?").open())
     results = await graph.run(SPOKEN, ports=listener.ports(utterance))
     assert listener.transcripts == ["What time is it?"]
@@ -57,7 +65,7 @@ async def test_a_spoken_turn_is_answered_in_speech() -> None:
 
 async def test_a_typed_turn_may_be_answered_in_text() -> None:
     listener = Listener()
-    results = await build_text_pipeline(config(EchoModel())).run(
+    results = await written(config(EchoModel())).run(
         ContextSnapshot(input_text="Hi."), ports=listener.ports()
     )
     assert results.data("agent")["text"] == "".join(listener.tokens) == "You said: Hi."
@@ -93,7 +101,7 @@ class Waiting:
 
 async def test_the_first_audio_is_there_before_the_model_has_finished() -> None:
     listener = Listener()
-    graph = build_voice_pipeline(config(Waiting(listener.heard)), ScriptedVoice())
+    graph = spoken(config(Waiting(listener.heard)), ScriptedVoice())
     with anyio.fail_after(PATIENCE_S):
         await graph.run(ContextSnapshot(input_text="Are you there?"), ports=listener.ports())
     assert listener.text == "Of course, here I am."
@@ -101,7 +109,7 @@ async def test_the_first_audio_is_there_before_the_model_has_finished() -> None:
 
 async def test_blocked_words_end_the_turn_with_a_refusal() -> None:
     model = ScriptedModel()
-    graph = build_voice_pipeline(config(model), ScriptedVoice())
+    graph = spoken(config(model), ScriptedVoice())
     with pytest.raises(PipelineCancelled) as caught:
         await graph.run(ContextSnapshot(input_text="Want some s p a m?"), ports=Listener().ports())
     assert caught.value.stage == "guard"
@@ -134,7 +142,7 @@ async def test_the_guard_may_take_its_time_and_still_cut_the_agent_off() -> None
 
 async def test_a_turn_without_words_ends_quietly() -> None:
     listener = Listener()
-    graph = build_voice_pipeline(config(EchoModel()), ScriptedVoice())
+    graph = spoken(config(EchoModel()), ScriptedVoice())
     utterance = speak_into(ScriptedRecogniser("").open())
     with pytest.raises(PipelineCancelled) as caught:
         await graph.run(SPOKEN, ports=listener.ports(utterance))
@@ -147,7 +155,7 @@ async def test_a_turn_without_words_ends_quietly() -> None:
 async def test_whichever_provider_fails_is_named(stage: str, is_late: bool) -> None:
     breaks = Conduct(fails=ProviderBusy, after=1 if is_late else 0)
     conduct = {name: breaks if name == stage else Conduct() for name in ("stt", "agent", "tts")}
-    graph = build_voice_pipeline(
+    graph = spoken(
         config(ScriptedModel(Said("One, two, three.", conduct=conduct["agent"]))),
         ScriptedVoice(conduct["tts"]),
     )
@@ -166,7 +174,7 @@ async def test_words_before_a_tool_s_work_are_heard_while_it_works() -> None:
         return "one by the window"
 
     model = ScriptedModel(Said("Let me see.", (ToolCall("1", "search"),)), "There is one by the window.")
-    graph = build_voice_pipeline(config(model, (Tool.of(search, effect="none"),)), ScriptedVoice())
+    graph = spoken(config(model, (Tool.of(search, effect="none"),)), ScriptedVoice())
     with anyio.fail_after(PATIENCE_S):
         results = await graph.run(ContextSnapshot(input_text="A table?"), ports=listener.ports())
     assert listener.pieces == ["Let me see.", " There is one by the window."]
@@ -178,7 +186,7 @@ async def test_words_before_a_tool_s_work_are_heard_while_it_works() -> None:
 async def test_cancelled_at_any_moment_it_ends_and_is_silent(seconds: float) -> None:
     listener = Listener()
     slow = Conduct(delay_s=0.01, gap_s=0.002)
-    graph = build_voice_pipeline(
+    graph = spoken(
         config(ScriptedModel(Said("Of course, it is noon. " * 10, conduct=slow))), ScriptedVoice(slow)
     )
     utterance = speak_into(ScriptedRecogniser(Heard("What time is it?", conduct=slow)).open())
@@ -194,7 +202,7 @@ async def test_cancelled_at_any_moment_it_ends_and_is_silent(seconds: float) -> 
 
 async def test_many_turns_share_a_graph_and_do_not_mix() -> None:
     slow = Conduct(gap_s=0.001)
-    graph = build_voice_pipeline(config(EchoModel(conduct=slow)), ScriptedVoice(slow))
+    graph = spoken(config(EchoModel(conduct=slow)), ScriptedVoice(slow))
     listeners = [Listener() for _ in range(10)]
 
     async def talk(number: int, listener: Listener) -> None:
@@ -215,7 +223,7 @@ async def test_routes_lead_to_agents_and_a_conversation_stays_with_its_agent() -
         (Route("general"), Route("billing", keywords=("invoice",))),
         agent_limits=AgentLimits(),
     )
-    graph = build_text_pipeline(setting)
+    graph = written(setting)
     first = await graph.run(ContextSnapshot(input_text="My invoice, please."))
     assert (first.data("agent")["text"], first.data("agent")["route"]) == ("Bills.", "billing")
     metadata = {"route": first.data("agent")["route"]}
@@ -237,4 +245,4 @@ def test_routes_and_profiles_must_belong_together() -> None:
     with pytest.raises(StageSettingsError, match="no route leads to profile 'a'"):
         VoicePipelineConfig(profiles)
     with pytest.raises(StageSettingsError, match="the default 'b' is not among the routes"):
-        build_text_pipeline(VoicePipelineConfig(profiles[:1], default_route="b"))
+        written(VoicePipelineConfig(profiles[:1], default_route="b"))
