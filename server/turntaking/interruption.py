@@ -111,7 +111,10 @@ def judge(evidence: OverlapEvidence, policy: InterruptionPolicy, answer: str = "
     if own:
         return OverlapVerdict.DISMISS if evidence.is_over else _wait_or_hold(evidence, policy)
     line = " ".join(words)
-    if _any_of(policy.commands).match(line):
+    is_sure = (
+        evidence.is_over or evidence.loudness is not Loudness.ECHO
+    )  # of an echo "without" begins as "Wait,"
+    if is_sure and _any_of(policy.commands).match(line):
         return OverlapVerdict.INTERRUPT
     enough = ECHO_WORDS if evidence.is_over else CAPTION_WORDS
     if evidence.loudness is Loudness.ECHO and len(words) < enough:  # a piece of an echo, misheard

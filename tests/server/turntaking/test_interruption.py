@@ -260,7 +260,9 @@ def test_an_echo_is_what_was_audible_at_that_moment(
         ("can you move it", False, Loudness.PERSON, OverlapVerdict.INTERRUPT),
         ("can you move it", True, Loudness.ECHO, OverlapVerdict.INTERRUPT),
         ("can you move it to nine", False, Loudness.ECHO, OverlapVerdict.INTERRUPT),
-        ("stop", False, Loudness.ECHO, OverlapVerdict.INTERRUPT),
+        ("stop", False, Loudness.ECHO, OverlapVerdict.WAIT),
+        ("stop", False, Loudness.PERSON, OverlapVerdict.INTERRUPT),
+        ("stop", True, Loudness.ECHO, OverlapVerdict.INTERRUPT),
     ],
 )
 def test_what_is_as_loud_as_the_echo_is_believed_to_be_it_for_longer(
