@@ -131,24 +131,21 @@ class Models:
     """The embedded ones, loaded once, each call of which takes so long, or the CPU time that it takes."""
 
     def __init__(self, took_s: float | None = None) -> None:
-        self.recogniser = MoonshineRecogniser(
-            MoonshineModel.load(model_dir("moonshine-base-en"), threads=1), PromptWorker("recogniser", took_s)
-        )
-        self.end_of_turn = SmartTurn(
-            SmartTurnModel.load(model_dir("smart-turn")), PromptWorker("end of turn", took_s)
-        )
-        engine = HibariEngine(model_dir("hibari-heart") / "hibari.onnx", 1)
-        self.voice = EmbeddedVoice(engine, PromptWorker("voice", took_s))
-        self.detector = SileroModel.load(model_dir("silero-vad"))
+        self._took_s = took_s
+        self._ears = MoonshineModel.load(model_dir("moonshine-base-en"), threads=1)
+        self._ends = SmartTurnModel.load(model_dir("smart-turn"))
+        self._mouth = HibariEngine(model_dir("hibari-heart") / "hibari.onnx", 1)
+        self._detector = SileroModel.load(model_dir("silero-vad"))
 
     def stage(self, talk: str, *, voice: bool) -> Stage:
-        """A session whose agent says `talk`, with a client of `voice.v1` or a stock one."""
+        """A session whose agent says `talk`, with a client of `voice.v1` or a stock one. Its workers are its own: a
+        call that its end finds under way is never handed back."""
         return Stage(
             talk,
-            recogniser=self.recogniser,
-            speaker=self.voice,
-            end_of_turn=self.end_of_turn,
-            new_vad=lambda: SileroVad(self.detector),
+            recogniser=MoonshineRecogniser(self._ears, PromptWorker("recogniser", self._took_s)),
+            speaker=EmbeddedVoice(self._mouth, PromptWorker("voice", self._took_s)),
+            end_of_turn=SmartTurn(self._ends, PromptWorker("end of turn", self._took_s)),
+            new_vad=lambda: SileroVad(self._detector),
             config=SEMANTIC,
             dialect=voice_v1 if voice else realtime,
         )
