@@ -89,7 +89,7 @@ def main() -> None:
     parser.add_argument("--all", action="store_true", help="all rooms of the table, one after the other")
     asked = parser.parse_args()
     rooms = ROOMS if asked.all else (Acoustics(asked.db, asked.delay, asked.decay, asked.noise),)
-    models = Models()
+    models = Models(took_s=0.08)  # about what a reading takes; CPU time would make each run differ
     for acoustics in rooms:
         for voice in (True, False):
             found = measure(models, acoustics, asked.seconds, voice=voice)

@@ -89,12 +89,13 @@ def main() -> None:
         "--db", type=float, nargs="*", default=[math.inf, 20.0], help="how much softer the echo is"
     )
     parser.add_argument("--half", choices=("tuning", "test"), default="test")
+    parser.add_argument("--voices", type=int, default=7, help="how many of the half")
     parser.add_argument("--stock", action="store_true", help="a client that cannot hold the voice")
     parser.add_argument("--errors", action="store_true", help="print what went otherwise than it should")
     asked = parser.parse_args()
-    voices = list(dict.fromkeys(sound.voice for sound in sounds()))[asked.half == "test" :: 2]
+    voices = list(dict.fromkeys(sound.voice for sound in sounds()))[asked.half == "test" :: 2][: asked.voices]
     said = [sound for sound in sounds() if sound.voice in voices]
-    models = Models()
+    models = Models(took_s=0.08)
     for db in asked.db:
         found = measure(models, Acoustics(db), said, voice=not asked.stock)
         print(f"\necho {db:.0f} dB softer, {len(voices)} voices\n")

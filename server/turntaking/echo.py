@@ -34,7 +34,9 @@ _FADING = 0.05
 as loud as before."""
 _ECHO_BELOW_DB = 10.0
 """So far below the person's level a sound may be an echo, while none has been heard."""
-_AROUND_ECHO_DB = 6.0
+_AROUND_ECHO_DB = 10.0
+"""So far above its level a sound may be the echo, while the person has not spoken: words differ, and a voice that was
+lowered is raised again."""
 _TELLABLE_DB = 6.0
 """Levels of person and echo that are nearer to each other than this tell nothing."""
 

@@ -24,6 +24,9 @@ ECHO_WORDS = 3
 CAPTION_WORDS = 6
 """The same while a sound as loud as the echo goes on: the words at its end are those that are misheard most."""
 
+MOST_WORDS_A_S = 6
+"""Nobody says more, but for one or two short ones; an echo in a room was read as "I'm going to try to try" in 0.3 s."""
+
 ECHO_LETTERS = 0.75
 """Of the letters heard, how many must be the agent's own, in order, where the words were misheard."""
 
@@ -116,8 +119,7 @@ def judge(evidence: OverlapEvidence, policy: InterruptionPolicy, answer: str = "
     )  # of an echo "without" begins as "Wait,"
     if is_sure and _any_of(policy.commands).match(line):
         return OverlapVerdict.INTERRUPT
-    enough = ECHO_WORDS if evidence.is_over else CAPTION_WORDS
-    if evidence.loudness is Loudness.ECHO and len(words) < enough:  # a piece of an echo, misheard
+    if _may_be_misheard(evidence, len(words), policy):
         return OverlapVerdict.DISMISS if evidence.is_over else _wait_or_hold(evidence, policy)
     if not evidence.is_over and line in " ".join(audible or words_of(answer)):
         return _wait_or_hold(evidence, policy)  # too little to tell an echo from a person
@@ -127,6 +129,16 @@ def judge(evidence: OverlapEvidence, policy: InterruptionPolicy, answer: str = "
             return OverlapVerdict.DISMISS if evidence.is_over else _wait_or_hold(evidence, policy)
         return OverlapVerdict.INTERRUPT
     return OverlapVerdict.DISMISS if evidence.is_over else _wait_or_hold(evidence, policy)
+
+
+def _may_be_misheard(evidence: OverlapEvidence, words: int, policy: InterruptionPolicy) -> bool:
+    """Whether it may be a piece of an echo, or a caption of what was hardly said."""
+    if evidence.is_over:
+        return evidence.loudness is Loudness.ECHO and words < ECHO_WORDS
+    if words > 2 + MOST_WORDS_A_S * evidence.lasted_ms / 1000:
+        return True
+    is_short = evidence.lasted_ms < 2 * policy.min_duration_ms or words < CAPTION_WORDS
+    return evidence.loudness is Loudness.ECHO and is_short
 
 
 def _may_be_hum(evidence: OverlapEvidence, words: Sequence[str]) -> bool:

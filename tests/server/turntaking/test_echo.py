@@ -128,7 +128,8 @@ def test_a_word_as_loud_as_the_echo_is_not_taken_for_the_level_of_the_person() -
     [
         (None, None, -30, Loudness.UNKNOWN),
         (None, -40, -36, Loudness.ECHO),
-        (None, -40, -30, Loudness.PERSON),
+        (None, -40, -31, Loudness.ECHO),
+        (None, -40, -29, Loudness.PERSON),
         (-25, None, -40, Loudness.UNKNOWN),
         (-25, None, -30, Loudness.PERSON),
         (-25, -45, -38, Loudness.ECHO),

@@ -259,7 +259,14 @@ def test_an_echo_is_what_was_audible_at_that_moment(
         ("can you move it", False, Loudness.ECHO, OverlapVerdict.WAIT),  # a caption's last words change
         ("can you move it", False, Loudness.PERSON, OverlapVerdict.INTERRUPT),
         ("can you move it", True, Loudness.ECHO, OverlapVerdict.INTERRUPT),
-        ("can you move it to nine", False, Loudness.ECHO, OverlapVerdict.INTERRUPT),
+        ("can you move it to nine", False, Loudness.ECHO, OverlapVerdict.WAIT),
+        (
+            "I am going to try to try it",
+            False,
+            Loudness.PERSON,
+            OverlapVerdict.HOLD,
+        ),  # so many words in 0.9 s
+        ("I am going to try to try it", True, Loudness.PERSON, OverlapVerdict.INTERRUPT),
         ("stop", False, Loudness.ECHO, OverlapVerdict.WAIT),
         ("stop", False, Loudness.PERSON, OverlapVerdict.INTERRUPT),
         ("stop", True, Loudness.ECHO, OverlapVerdict.INTERRUPT),
@@ -270,6 +277,12 @@ def test_what_is_as_loud_as_the_echo_is_believed_to_be_it_for_longer(
 ) -> None:
     evidence = OverlapEvidence(900, text, 900, is_over=is_over, audible=AUDIBLE, loudness=loudness)
     assert judge(evidence, POLICY, ANSWER) is verdict
+
+
+def test_who_goes_on_as_softly_as_the_echo_interrupts_in_the_end() -> None:
+    text = "can you move it to nine"
+    going_on = OverlapEvidence(1600, text, 1600, audible=AUDIBLE, loudness=Loudness.ECHO)
+    assert judge(going_on, POLICY, ANSWER) is OverlapVerdict.INTERRUPT
 
 
 def test_a_sound_as_loud_as_the_echo_does_not_hold_the_voice_before_it_has_words() -> None:
