@@ -31,29 +31,29 @@ class OpenAnswer:
 class FloorHolder:
     """The response that has the floor of one session, or had it last; the keeper of the floor sets it."""
 
-    answer: ResponseRun | None = None
+    response: ResponseRun | None = None
     owed: OpenAnswer | None = None
     """What another node has begun to say, until this one goes on with it."""
 
     @property
     def text(self) -> str:
-        """The words of the answer that has the floor."""
-        said = None if self.answer is None else self.answer.said
+        """The words of the response that has the floor."""
+        said = None if self.response is None else self.response.said
         return "" if said is None else said.generated
 
     @property
     def spoken(self) -> tuple[Sequence[SpokenPiece], int]:
         """Its words with their places, and the samples of a second."""
-        if self.answer is None or (said := self.answer.said) is None:
+        if self.response is None or (said := self.response.said) is None:
             return (), 1
-        return said.pieces, self.answer.output.rate_hz
+        return said.pieces, self.response.output.rate_hz
 
     @property
     def heard_ms(self) -> int:
         """How much of it has been heard."""
-        return 0 if self.answer is None else self.answer.heard_ms
+        return 0 if self.response is None else self.response.heard_ms
 
     @property
     def asks_for(self) -> Expects | None:
         """What it has asked for by now, while it is being said; None if it has not."""
-        return None if self.answer is None else asked_so_far(self.answer.said, self.answer.heard_ms)
+        return None if self.response is None else asked_so_far(self.response.said, self.response.heard_ms)

@@ -42,7 +42,7 @@ class Lead:
         self.ms = min(round(self.ms * GROWTH), self._most_ms)
 
     def ran_well(self) -> None:
-        """An answer was played to its end or its interruption, and never ran dry."""
+        """A response was played to its end or its interruption, and never ran dry."""
         self.ms = max(round(self.ms * DECAY), self._least_ms)
 
 
@@ -71,26 +71,26 @@ class PlaybackReports:
         self._lead = Lead(outbound.lead_ms, most_ms)
         self._underruns = 0
         self._underruns_before = 0
-        """The same when the last answer was over."""
+        """The same when the last response was over."""
         self._flushed_id: str | None = None
         self._has_complained = False
 
     def report(self, played: Played) -> None:
         """Take what the client says. Raises ClientError the first time that it speaks of an item that there is not:
         reports come ten times a second."""
-        answer, now = self._holder.answer, self._now()
+        response, now = self._holder.response, self._now()
         if (
-            answer is not None
-            and answer.item_id == played.item_id
-            and answer.output.state is StreamState.OPEN
+            response is not None
+            and response.item_id == played.item_id
+            and response.output.state is StreamState.OPEN
         ):
             # The estimate is asked for half a trip ago: so it never exceeds what the client has said.
             at = now - self._link.latency_s / 2
-            rate_hz = answer.output.rate_hz
+            rate_hz = response.output.rate_hz
             if played.samples:
-                answer.timeline.mark("heard", at - played.samples / rate_hz)
-            answer.output.played_at_client(played.samples, at)
-            self._count(played, answer)
+                response.timeline.mark("heard", at - played.samples / rate_hz)
+            response.output.played_at_client(played.samples, at)
+            self._count(played, response)
         elif played.item_id == self._flushed_id:
             entry = self._conversation.find(played.item_id)
             if entry is not None:
@@ -107,30 +107,30 @@ class PlaybackReports:
         self._line.sent(size_bytes, now)
         if self._line.may_stall(now) and self._line.stalls(self._link.unsent_bytes, now):
             self._underruns += 1
-            self._lengthen(self._holder.answer)
+            self._lengthen(self._holder.response)
 
     def flushed(self, item_id: str) -> None:
         """The client has thrown this message away, and will say how much of it was heard."""
         self._flushed_id = item_id
 
-    def over(self, answer: ResponseRun) -> None:
-        """The answer has been played, or was thrown away: what is still said of it is about the past."""
-        self._flushed_id = answer.item_id if answer.output.state is StreamState.SHUT else None
+    def over(self, response: ResponseRun) -> None:
+        """The response has been played, or was thrown away: what is still said of it is about the past."""
+        self._flushed_id = response.item_id if response.output.state is StreamState.SHUT else None
         if self._underruns == self._underruns_before:
             self._lead.ran_well()
         self._underruns_before = self._underruns
         self._outbound.lead_ms = self._lead.ms
 
-    def _count(self, played: Played, answer: ResponseRun) -> None:
+    def _count(self, played: Played, response: ResponseRun) -> None:
         if played.underruns is None:
             return
         # A longer lead is no help where there was nothing to send.
-        if played.underruns > self._underruns and answer.output.has_audio:
-            self._lengthen(answer)
+        if played.underruns > self._underruns and response.output.has_audio:
+            self._lengthen(response)
         self._underruns = max(self._underruns, played.underruns)
 
-    def _lengthen(self, answer: ResponseRun | None) -> None:
+    def _lengthen(self, response: ResponseRun | None) -> None:
         self._lead.ran_dry()
         self._outbound.lead_ms = self._lead.ms
-        if answer is not None:
-            answer.output.pacer.set_lead_ms(self._lead.ms)
+        if response is not None:
+            response.output.pacer.set_lead_ms(self._lead.ms)

@@ -1,8 +1,8 @@
 """Responses at the client's word: asked for, cancelled, and those that run beside the conversation.
 
 A response in text that the conversation never learns of (an *out-of-band response*) needs no floor: a few of them may
-run beside the answer that is being spoken. Anything that has a voice must have the floor. A request that comes while
-the last answer is complete for the client, but still being played, waits for the end of that
+run beside the one that is being spoken. Anything that has a voice must have the floor. A request that comes while
+the last response is complete for the client, but still being played, waits for the end of that
 (`server.response.pending`); its client is told at once that its response is created.
 """
 
@@ -53,7 +53,7 @@ class Requests:
     _out_of_band: dict[str, ResponseRun] = field(default_factory=dict)
 
     def create(self, options: ResponseOptions) -> None:
-        """Answer now. Raises ClientError while another answer has the floor, or for items that are not there."""
+        """Make a response now. Raises ClientError while another has the floor, or for items that are not there."""
         about = chosen(options.context, self.context.of_responses.conversation, self.context.clips)
         if not options.in_conversation and options.over(self.context.config.current).modality == "text":
             self._start_out_of_band(
@@ -96,7 +96,7 @@ class Requests:
             out_of_band.scope.cancel()
             out_of_band.interrupt("client")
             return
-        request, answer = self.pending.request, self.context.holder.answer
+        request, response = self.pending.request, self.context.holder.response
         if (
             request is not None
             and request.response is not None
@@ -104,33 +104,33 @@ class Requests:
         ):
             self.silence("client")
             return
-        known = answer is not None and answer.is_announced and response_id in (None, answer.response_id)
+        known = response is not None and response.is_announced and response_id in (None, response.response_id)
         if response_id is not None and not known:
             raise _not_active()
         self.context.inbox.feed(Happened(FloorEvent.CANCELLED, self._facts()))
 
     def clear_output(self) -> None:
-        """Be silent at once, though the client may have been told all of the answer."""
+        """Be silent at once, though the client may have been told all of the response."""
         self.context.inbox.feed(Happened(FloorEvent.SILENCED))
         self.silence("client")
 
     def tell_cleared(self) -> None:
-        """The answer that had the floor has been silenced."""
-        answer = self.context.holder.answer
-        if answer is not None:
-            self.context.of_responses.outbound.put(OutputCleared(answer.response_id))
+        """The response that had the floor has been silenced."""
+        response = self.context.holder.response
+        if response is not None:
+            self.context.of_responses.outbound.put(OutputCleared(response.response_id))
 
     def _facts(self) -> frozenset[Fact]:
-        request, answer = self.pending.request, self.context.holder.answer
-        is_open = request is not None or (answer is not None and answer.is_announced)
+        request, response = self.pending.request, self.context.holder.response
+        is_open = request is not None or (response is not None and response.is_announced)
         return frozenset({Fact.RESPONSE_OPEN} if is_open else ())
 
     def _active(self) -> str:
         """The id of the response that another request must wait for the end of."""
-        request, answer = self.pending.request, self.context.holder.answer
+        request, response = self.pending.request, self.context.holder.response
         if request is not None and request.response is not None:
             return request.response.id
-        return answer.response_id if answer is not None else ""
+        return response.response_id if response is not None else ""
 
     def _start_out_of_band(self, question: Question) -> None:
         if len(self._out_of_band) >= MAX_OUT_OF_BAND:
@@ -141,24 +141,24 @@ class Requests:
             )
         context = self.context.of_responses
         timeline = Timeline(RunId(0, 0), context.now())  # it has no turn
-        answer = ResponseRun(timeline, question, self.context.config.current, context)
-        self._out_of_band[answer.response_id] = answer
-        answer.confirm()
-        self.context.of_responses.tasks.start(self._live, answer)
+        response = ResponseRun(timeline, question, self.context.config.current, context)
+        self._out_of_band[response.response_id] = response
+        response.confirm()
+        self.context.of_responses.tasks.start(self._live, response)
 
-    async def _live(self, answer: ResponseRun) -> None:
+    async def _live(self, response: ResponseRun) -> None:
         try:
             limit_s = self.context.of_responses.deadlines.out_of_band_s
-            answer.scope.deadline = anyio.current_time() + limit_s
-            with answer.scope:
-                await answer.run()
-            if answer.is_announced:
-                answer.interrupt(None)  # it took too long
+            response.scope.deadline = anyio.current_time() + limit_s
+            with response.scope:
+                await response.run()
+            if response.is_announced:
+                response.interrupt(None)  # it took too long
         except Exception:
             log.exception("a response beside the conversation failed")
-            answer.fail()
+            response.fail()
         finally:
-            del self._out_of_band[answer.response_id]
+            del self._out_of_band[response.response_id]
 
 
 def _voice_is_taken(response_id: str) -> ClientError:

@@ -46,13 +46,13 @@ class Absence:
 
     def _begin(self) -> None:
         now = self._since = self._base.now()
-        answer = self._base.holder.answer
+        response = self._base.holder.response
         if (
-            answer is not None
-            and answer.output.state is StreamState.OPEN
-            and not answer.output.pacer.is_paused
+            response is not None
+            and response.output.state is StreamState.OPEN
+            and not response.output.pacer.is_paused
         ):
-            self._held = answer.output
+            self._held = response.output
             self._held.pacer.pause(now)
 
     def _end(self) -> None:

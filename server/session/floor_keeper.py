@@ -133,8 +133,10 @@ class FloorKeeper:
             case FloorCommand.CLOSE:
                 context.tasks.cancel()
             case _:
-                assert self._holder.answer is not None, "only a live run is let out, held or ended"
-                self._do_answer(self._holder.answer, command, now, _CANCEL_REASONS.get(happened.event))
+                assert self._holder.response is not None, "only a live run is let out, held or ended"
+                self._act_on_response(
+                    self._holder.response, command, now, _CANCEL_REASONS.get(happened.event)
+                )
 
     def _do_request(self, command: FloorCommand, happened: Happened) -> None:
         context = self._context
@@ -150,46 +152,46 @@ class FloorKeeper:
                 context.requests.tell_cleared()
 
     def _apologise(self) -> None:
-        if self._holder.answer is not None and self._holder.answer.is_spoken:  # who reads has been told
+        if self._holder.response is not None and self._holder.response.is_spoken:  # who reads has been told
             self._context.announcements.add(self._context.of_responses.apology)
 
-    def _do_answer(
-        self, answer: ResponseRun, command: FloorCommand, now: float, reason: ResponseReason | None
+    def _act_on_response(
+        self, response: ResponseRun, command: FloorCommand, now: float, reason: ResponseReason | None
     ) -> None:
         context, put = self._context, self._context.of_responses.outbound.put
         match command:
             case FloorCommand.COMMIT:
                 context.speculation.commit(now)
-                context.reports.committed(answer, context.speech.ended_by, now)
-                context.requests.pending.answered(answer.question)
-                answer.confirm()
+                context.reports.committed(response, context.speech.ended_by, now)
+                context.requests.pending.answered(response.question)
+                response.confirm()
             case FloorCommand.DROP:
                 context.speculation.drop()
-                answer.drop()
+                response.drop()
             case FloorCommand.CANCEL:
-                answer.scope.cancel()
+                response.scope.cancel()
             case FloorCommand.FLUSH:
-                self._flush(answer, reason)
+                self._flush(response, reason)
             case FloorCommand.FILL:
-                answer.fill()
+                response.fill()
             case FloorCommand.DUCK:
                 put(VoiceHeld("duck"))
             case FloorCommand.PAUSE:
-                answer.output.pacer.pause(now)
+                response.output.pacer.pause(now)
                 put(VoiceHeld("pause"))
             case FloorCommand.RESUME:
-                answer.output.resume(now)
+                response.output.resume(now)
                 put(VoiceHeld("resume"))
 
-    def _flush(self, answer: ResponseRun, reason: ResponseReason | None) -> None:
-        reports, was_whole = self._context.reports, answer.timeline.status is not None
+    def _flush(self, response: ResponseRun, reason: ResponseReason | None) -> None:
+        reports, was_whole = self._context.reports, response.timeline.status is not None
         if reason == "speech":
-            self._cut = _cut_off(answer, self._context) or self._cut
-        answer.interrupt(reason)
+            self._cut = _cut_off(response, self._context) or self._cut
+        response.interrupt(reason)
         if self._context.floor.state is not State.CLOSED:
-            reports.interrupted(answer, reason)
+            reports.interrupted(response, reason)
         else:
-            reports.left(answer, with_all_of_it=was_whole)
+            reports.left(response, with_all_of_it=was_whole)
         if reason is not None:
             self._context.requests.silence(reason)
 
@@ -200,28 +202,28 @@ class FloorKeeper:
         if question.utterance is not None:
             context.spoken.note(question.utterance.item_id)
         timeline = context.reports.begin(context.floor.run, question, now)
-        answer = ResponseRun(timeline, question, context.config.current, context.of_responses)
-        self._holder.answer = answer
+        response = ResponseRun(timeline, question, context.config.current, context.of_responses)
+        self._holder.response = response
         context.speculation.start(now)
-        context.tasks.start_vital(self._live, answer)
+        context.tasks.start_vital(self._live, response)
 
-    async def _live(self, answer: ResponseRun) -> None:
-        """The live run: one answer from its start to the end of its playout."""
+    async def _live(self, response: ResponseRun) -> None:
+        """The live run: one response from its start to the end of its playout."""
         try:
-            with answer.scope, about(turn=answer.run_id.turn):
-                await answer.run()
+            with response.scope, about(turn=response.run_id.turn):
+                await response.run()
         except Exception:
             session_id = self._context.of_responses.session_id
-            log.exception("the turn failed", extra={"session": session_id, "turn": answer.run_id.turn})
-            answer.fail()
-        self._context.reports.over(answer)
-        if answer.run_id == self._context.floor.run and answer.timeline.is_committed:
+            log.exception("the turn failed", extra={"session": session_id, "turn": response.run_id.turn})
+            response.fail()
+        self._context.reports.over(response)
+        if response.run_id == self._context.floor.run and response.timeline.is_committed:
             cut, self._cut = self._cut, None
-            if cut is not None and answer.timeline.response_id is None:
+            if cut is not None and response.timeline.response_id is None:
                 # What cut off its answer held no words: have the question answered after all.
                 self._context.requests.keep(cut)
         facts = frozenset({Fact.MORE_WAITS} if self._context.requests.pending else ())
-        self._context.inbox.feed(Happened(FloorEvent.ANSWERED, facts, run=answer.run_id))
+        self._context.inbox.feed(Happened(FloorEvent.ANSWERED, facts, run=response.run_id))
 
     def _break_silence(self) -> None:
         """Take the silence for a turn in which nothing was said, and answer it."""
@@ -240,9 +242,9 @@ class FloorKeeper:
             self._context.inbox.feed(Happened(FloorEvent.RESPONSE_REQUESTED, question=question))
 
 
-def _cut_off(answer: ResponseRun, context: KeeperContext) -> Question | None:
+def _cut_off(response: ResponseRun, context: KeeperContext) -> Question | None:
     """The question that a sound of the person's leaves unanswered, if that turns out to be no words."""
     request = context.requests.pending.request
     if request is not None and request.answers_turns and context.config.wants_response:
         return replace(request, response=None, is_told=False)  # its response is over; another will be made
-    return answer.question if answer.is_unheard and answer.question.response is None else None
+    return response.question if response.is_unheard and response.question.response is None else None

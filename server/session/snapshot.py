@@ -217,18 +217,18 @@ def _waiting(pending: Pending) -> str | None:
 def _open_answer(
     base: SessionBase, listening: Listening, pending: Pending, unsettled: Collection[str]
 ) -> OpenAnswer | None:
-    answer = base.holder.answer
-    if answer is None or listening.floor.state not in _ANSWERING:
+    response = base.holder.response
+    if response is None or listening.floor.state not in _ANSWERING:
         return None
-    asked = answer.question.utterance
-    if asked is not None and asked.item_id in unsettled and not answer.is_announced:
+    asked = response.question.utterance
+    if asked is not None and asked.item_id in unsettled and not response.is_announced:
         return None  # it will be heard once more
-    entry = answer.said
+    entry = response.said
     return OpenAnswer(
-        answer.response_id if answer.is_announced else "",
+        response.response_id if response.is_announced else "",
         entry.id if entry is not None and entry.is_told else "",
-        answer.heard_ms * answer.output.rate_hz // 1000,
-        answer.question.answers_turns,
-        answer.question.say,
+        response.heard_ms * response.output.rate_hz // 1000,
+        response.question.answers_turns,
+        response.question.say,
         _waiting(pending),
     )

@@ -1,6 +1,6 @@
 """What is told of every turn when it is over: to the client, to the log, and to whoever counts.
 
-A turn is over when its answer has been played out, or was thrown away; it is told of once.
+A turn is over when its response has been played out, or was thrown away; it is told of once.
 """
 
 import logging
@@ -110,36 +110,40 @@ class TurnReports:
             timeline.mark("transcript", now)
         return timeline
 
-    def committed(self, answer: ResponseRun, ended_by: EndedBy, now: float) -> None:
-        """The answer is wanted."""
-        answer.timeline.commit(answer.question.ended_by or ended_by, now)
+    def committed(self, response: ResponseRun, ended_by: EndedBy, now: float) -> None:
+        """The response is wanted."""
+        response.timeline.commit(response.question.ended_by or ended_by, now)
 
     def hear_words(self, utterance: Utterance, news: WordNews) -> None:
         """As `WordListener` has it: the words of an utterance are known."""
-        answer = self._holder.answer
-        if answer is not None and answer.question.utterance is utterance and not isinstance(news, WordsCame):
-            answer.timeline.mark("transcript", self._now())
+        response = self._holder.response
+        if (
+            response is not None
+            and response.question.utterance is utterance
+            and not isinstance(news, WordsCame)
+        ):
+            response.timeline.mark("transcript", self._now())
 
-    def interrupted(self, answer: ResponseRun, reason: ResponseReason | None) -> None:
-        """The answer was flushed."""
-        answer.timeline.interrupted_by = _INTERRUPTED_BY[reason]
-        self.over(answer)
+    def interrupted(self, response: ResponseRun, reason: ResponseReason | None) -> None:
+        """The response was flushed."""
+        response.timeline.interrupted_by = _INTERRUPTED_BY[reason]
+        self.over(response)
 
-    def left(self, answer: ResponseRun, *, with_all_of_it: bool) -> None:
-        """The client is gone, and had been told of the answer's end or not."""
-        answer.timeline.interrupted_by = None if with_all_of_it else "gone"
-        self.over(answer)
+    def left(self, response: ResponseRun, *, with_all_of_it: bool) -> None:
+        """The client is gone, and had been told of the response's end or not."""
+        response.timeline.interrupted_by = None if with_all_of_it else "gone"
+        self.over(response)
 
-    def over(self, answer: ResponseRun) -> None:
+    def over(self, response: ResponseRun) -> None:
         """The run is over, however it ended; the first call counts."""
-        timeline = answer.timeline
+        timeline = response.timeline
         if timeline.run == self._told:
             return
         self._told = timeline.run
         if not timeline.is_committed:
             self._observer.answer_dropped()
             return
-        self._playback.over(answer)
+        self._playback.over(response)
         if timeline.response_id is not None:  # a client is told of the turns that it knows of
             self._outbound.put(timeline.ended())
             timed = timeline.timed()
