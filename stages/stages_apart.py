@@ -10,6 +10,7 @@ import functools
 import inspect
 from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import fields, replace
+from enum import Enum, auto
 from functools import partial
 from typing import Any, Self, cast
 
@@ -176,37 +177,46 @@ class _Sink:
         self._here.soon(show, self._sink, event)
 
 
+class _End(Enum):
+    """How a stage has come to the end of a stream that it reads, if it has."""
+
+    NONE = auto()
+    READ = auto()
+    LEFT = auto()
+
+
 class _Reading:
     """A stream that the stage reads; stands in for its `Channel`, and is as cancel-safe."""
 
     def __init__(self, channel: Channel, here: LoopLine) -> None:
         self._channel, self._here = channel, here
         self._arrivals: Arrivals[Any] | None = None
-        self._is_read = self._is_left = False
+        self._end = _End.NONE
 
     @property
     def state(self) -> str:
         """Where the stream stands for who reads it: some of it may be on its way still."""
         state = self._channel.state
-        return "closed" if state == "exhausted" and not self._is_read else state
+        return "closed" if state == "exhausted" and self._end is not _End.READ else state
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> Any:
-        if self._is_left:  # by a task that the stage has left behind
+        if self._end is _End.LEFT:  # by a task that the stage has left behind
             raise StopAsyncIteration
         if self._arrivals is None:
             self._arrivals = self._here.arrivals(partial(_items, self._channel))
         try:
             return await anext(self._arrivals)
         except StopAsyncIteration:
-            self._is_read = True
+            self._end = _End.READ
             raise
 
     def leave(self) -> None:
         """The stage reads no more of it."""
-        self._is_left = True
+        if self._end is _End.NONE:
+            self._end = _End.LEFT
         if self._arrivals is not None:
             self._arrivals.leave()
 

@@ -93,3 +93,30 @@ def test_the_demo_stays_small() -> None:
     """It shows what an agent can be, and nobody has to read much of it: 1,000 lines in all."""
     lines = sum(path.read_text().count("\n") for path in (ROOT / "stages" / "demo").rglob("*.py"))
     assert lines <= 1_000
+
+
+def _switches(node: ast.ClassDef) -> set[str]:
+    """The attributes that methods switch to True or False."""
+    return {
+        target.attr
+        for method in node.body
+        if isinstance(method, ast.FunctionDef | ast.AsyncFunctionDef) and method.name != "__init__"
+        for part in ast.walk(method)
+        if isinstance(part, ast.Assign) and isinstance(part.value, ast.Constant)
+        if isinstance(part.value.value, bool)
+        for target in part.targets
+        if isinstance(target, ast.Attribute)
+        and isinstance(target.value, ast.Name)
+        and target.value.id == "self"
+    }
+
+
+def test_a_class_that_is_in_a_state_says_which() -> None:
+    """It has one switch at most: two of them are four states, of which some cannot be."""
+    found = {
+        f"{path.relative_to(ROOT)}: {node.name}": switches
+        for path in PRODUCT
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ClassDef) and len(switches := _switches(node)) > 1
+    }
+    assert found == {}

@@ -84,7 +84,6 @@ class GuardedConnection(ServerConnection):
         super().connection_made(transport)
         self.request_body = RequestBody()
         """What came with the request, apart from its head."""
-        self._has_ended = False
         self._is_between = False
         """Whether the parser has nothing of the next frame."""
         self.coming = NextMessage()
@@ -129,9 +128,10 @@ class GuardedConnection(ServerConnection):
     async def handshake(self, *args: Any, **kwargs: Any) -> None:
         """Answer the request; what the client has said in the meantime is looked at afterwards."""
         await super().handshake(*args, **kwargs)
-        if self._intake.state is IntakeState.ANSWERING and self.protocol.state is OPEN:
+        before = self._intake.state
+        if before in (IntakeState.ANSWERING, IntakeState.HALF_CLOSED) and self.protocol.state is OPEN:
             self._intake.open()
-            if self._has_ended:
+            if before is IntakeState.HALF_CLOSED:
                 self.eof_received()
                 self.transport.close()
 
@@ -178,7 +178,7 @@ class GuardedConnection(ServerConnection):
         A client that has only closed its own half after its request is answered all the same.
         """
         if self._intake.state is IntakeState.ANSWERING and not self.protocol.close_expected():
-            self._has_ended = True
+            self._intake.state = IntakeState.HALF_CLOSED
             return self.transport.can_write_eof()
         self._intake.stop()
         super().eof_received()

@@ -26,6 +26,8 @@ class IntakeState(StrEnum):
     """It is looked at for the body of an HTTP request, which the parser would not take."""
     ANSWERING = "answering"
     """It waits until the request is answered, unless nobody will want it then."""
+    HALF_CLOSED = "half closed"
+    """There is none: the client has closed its half of the connection, and waits for the answer to its request."""
     OPEN = "open"
     """It goes to the parser."""
     METERED = "metered"

@@ -1,12 +1,23 @@
 """A session's connection, seen through its door."""
 
 from collections.abc import Callable
+from enum import Enum, auto
 from functools import partial
 from typing import Any
 
 from server.domain.wire import Wire
 from server.journal.beyond import ArrivalKind
 from server.journal.door import Door
+
+
+class _Pump(Enum):
+    """Where the errand stands that receives frames."""
+
+    UNUSED = auto()
+    ASKED = auto()
+    """A frame has been asked for, and has not come."""
+    IDLE = auto()
+    OVER = auto()
 
 
 class DoorWire:
@@ -18,7 +29,7 @@ class DoorWire:
         self._door = door
         self._number = number
         self._frames = door.open(f"wire {number}")
-        self._is_pumping = self._is_asked = self._is_over = False
+        self._pump = _Pump.UNUSED
         # `send_now` sends at once what can be, and gives False for the rest.
         self._send_now: Callable[[Any], bool] | None = getattr(wire, "send_now", None)
 
@@ -43,18 +54,16 @@ class DoorWire:
         return int(self._read("buffered_bytes"))
 
     async def receive(self) -> str | bytes | None:
-        if self._is_over:
+        if self._pump is _Pump.OVER:
             return None
-        if not self._is_pumping:
-            self._is_pumping = True
+        if self._pump is _Pump.UNUSED:
             self._door.beyond.start_pump(self._frames, self._receive)
-        if not self._is_asked:
-            self._is_asked = True
+        if self._pump is not _Pump.ASKED:
+            self._pump = _Pump.ASKED
             self._door.beyond.ask(self._frames)
         arrival = await self._door.next(self._frames)
-        self._is_asked = False
         frame: str | bytes | None = arrival.value if arrival.kind is ArrivalKind.VALUE else None
-        self._is_over = frame is None
+        self._pump = _Pump.OVER if frame is None else _Pump.IDLE
         return frame
 
     async def send(self, frame: str | bytes) -> None:

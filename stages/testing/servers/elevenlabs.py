@@ -1,6 +1,7 @@
 """Fakes of ElevenLabs' services: Scribe (`/v1/speech-to-text/realtime`) and the voices' socket with contexts."""
 
 import json
+from enum import Enum, auto
 from typing import Any
 
 import anyio
@@ -148,7 +149,7 @@ class FakeElevenLabsVoice:
                 if data.get("text") != " ":
                     line.complain(f"{data} is of a context that is not open")
                     continue
-                if sum(not context.is_over for context in contexts.values()) >= 5:
+                if sum(context.text is not _Text.SPOKEN for context in contexts.values()) >= 5:
                     await line.tell({"error": "max_active_conversations", "message": "5", "code": 1008})
                     await line.close(1008, "max_active_conversations")
                     return
@@ -157,11 +158,19 @@ class FakeElevenLabsVoice:
             context.take(data)
 
 
+class _Text(Enum):
+    """How far the text of one context is."""
+
+    COMES = auto()
+    ENDED = auto()
+    SPOKEN = auto()
+
+
 class _SpokenContext:
     """One context, in a task of its own."""
 
     def __init__(self, line: Line, name: str, style: dict[str, Any], char_ms: int) -> None:
-        self.is_over = False
+        self.text = _Text.COMES
         self._line = line
         self._name = name
         self._speed = float(style.get("speed", 1))
@@ -169,12 +178,11 @@ class _SpokenContext:
             line.complain(f"a speed of {self._speed}")
         self._char_ms = char_ms
         self._buffer = ""
-        self._is_closed = False
         self._send, self._receive = anyio.create_memory_object_stream[str | None](1000)
         line.tasks.start_soon(self._speak)
 
     def take(self, data: dict[str, Any]) -> None:
-        if self._is_closed:
+        if self.text is not _Text.COMES:
             self._line.complain(f"{data} after its context was closed")
             return
         text = data.get("text", "")
@@ -185,7 +193,7 @@ class _SpokenContext:
             self._send.send_nowait(self._buffer)
             self._buffer = ""
         if data.get("close_context"):
-            self._is_closed = True
+            self.text = _Text.ENDED
             self._send.send_nowait(None)
 
     async def _speak(self) -> None:
@@ -194,7 +202,7 @@ class _SpokenContext:
                 if text is None:
                     break
                 await self._say(text)
-            self.is_over = True
+            self.text = _Text.SPOKEN
             await self._line.acknowledge({"isFinal": True, "contextId": self._name})
 
     async def _say(self, text: str) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from enum import Enum, auto
 from typing import Any
 
 import anyio
@@ -168,18 +169,25 @@ class FakeSonioxVoice:
         name = data["stream_id"]
         if data["api_key"] != KEY:
             await _refuse(line)
-        elif sum(not stream.is_over for stream in streams.values()) >= self.max_streams:
+        elif sum(stream.text is not _Text.SPOKEN for stream in streams.values()) >= self.max_streams:
             await line.tell({"stream_id": name, "error_code": 429, "error_message": "streams"})
         else:
             streams[name] = _Stream(line, data, self.char_ms)
+
+
+class _Text(Enum):
+    """How far the text of one stream is."""
+
+    COMES = auto()
+    ENDED = auto()
+    SPOKEN = auto()
 
 
 class _Stream:
     """One stream, in a task of its own."""
 
     def __init__(self, line: Line, begin: dict[str, Any], char_ms: int) -> None:
-        self.is_over = False
-        self._has_ended = False
+        self.text = _Text.COMES
         self._line = line
         self._begin = begin
         self._char_ms = char_ms
@@ -189,20 +197,20 @@ class _Stream:
         line.tasks.start_soon(self._speak)
 
     def take(self, data: dict[str, Any]) -> None:
-        if self._has_ended or len(data["text"]) > 5000:
+        if self.text is not _Text.COMES or len(data["text"]) > 5000:
             self._line.complain(f"text after its end, or too much of it: {data}")
             return
         if data["text"]:
             self._send.send_nowait(data["text"])
         if data["text_end"]:
-            self._has_ended = True
+            self.text = _Text.ENDED
             self._send.send_nowait(None)
 
     def cancel(self) -> None:
         """Ends what has not been generated; of what has, some may still come."""
-        if self._has_ended:
+        if self.text is not _Text.COMES:
             self._line.complain("a stream whose text has ended cannot be cancelled")
-        self._has_ended = True
+        self.text = _Text.ENDED
         if self._line.faults.audio_after_cancel:
             self._send.send_nowait(None)
         else:
@@ -216,7 +224,7 @@ class _Stream:
                         break
                     await self._say(text)
                 await self._tell(audio_end=True)
-            self.is_over = True
+            self.text = _Text.SPOKEN
             await self._line.acknowledge({"stream_id": self._begin["stream_id"], "terminated": True})
 
     async def _say(self, text: str) -> None:
