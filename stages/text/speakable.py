@@ -13,6 +13,8 @@ from stages.text.rules import table
 from stages.text.rules.rule import Rule, Table
 
 _BLANKS = re.compile(r"[^\S\n]+")
+_ELISION = re.compile(r"\bun' (?=[aeiouh])")
+"""Italian, in front of a word that was left as it is written."""
 _LINES = re.compile(r"\s*\n\s*")
 _ORPHANED_STOP = re.compile(r" +(?=[.,;:!?](?!\w))")
 
@@ -65,5 +67,6 @@ def speakable(text: str, language: str = "en", any_script: bool = False) -> str:
 def spoken_of(cut: Iterable[Piece]) -> str:
     """The same for a text that is cut already."""
     words = _BLANKS.sub(" ", "".join(piece.spoken for piece in cut))
+    words = _ELISION.sub("un'", words) if "un' " in words else words
     words = _ORPHANED_STOP.sub("", _LINES.sub("\n", words)).strip()
     return words if any(char.isalnum() for char in words) else ""

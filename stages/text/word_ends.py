@@ -34,7 +34,7 @@ _SCALES = frozenset(("Mio", "Mrd"))
 """The same as they are written: "mio" is Italian, and may be the last word."""
 # May end a sentence, but seldom do.
 _ABBREVIATIONS = _words("""
-    uu gent tél st ave blvd rd mt ft jr sr inc ltd co corp llc dept univ est etc al ext tel min max avg hr hrs
+    uu av gent tél st ave blvd rd mt ft jr sr inc ltd co corp llc dept univ est etc al ext tel min max avg hr hrs
     mins jan feb apr jun jul aug sep sept oct nov dec mon tue tues wed thu thur thurs fri
     yr yrs lb lbs oz gal secs apt ste rm
 """)
@@ -103,6 +103,11 @@ _MAY_SPAN = re.compile(
 """What a dash may lead from, to what comes next: "9 a.m. – 5 p.m.", "Mon – Fri", "3x – 5"."""
 _MEASURE = re.compile(r"\d\S* ?[^\W\d_]{1,3}\Z")
 """A measure goes on with its smaller unit ("5 ft 3 in") or with what it tells of ("a 250 mg tablet")."""
+_CODE_COMING = re.compile(
+    r"(?i)(?:\bcode|n[uú]m[eé]ro|number|nummer|c[oó]digo|codice|\bpin|\bending|termin\w+|finissant)"
+    r"(?: [^\W\d_]+['’]?){0,4}\Z"
+)
+"""The digits of a code or of a number that is a name may still come."""
 _OPEN = re.compile(
     r"(?:\\\((?:(?!\\\)).){0,400}|\\\[(?:(?!\\\]).){0,400}|(?<![^\s(])\$\$(?=[A-Za-z\\({-])[^$]{0,400}"
     r"|(?<![^\s(])\$(?=[A-Za-z\\({-])[^$\n]{0,120}|</?[a-z][^<>]{0,120})\Z",
@@ -114,6 +119,7 @@ _LAST_WORD = re.compile(r"[^\w.@/]*[^\W\d_]+(?:['’-][^\W\d_]+)*[.]")
 _ORDINAL_DIGITS = 3
 """A longer number with a dot ends a sentence."""
 _DOTTED = re.compile(r"[^\W\d_]{1,3}(\.[^\W\d_]{1,3})+|[^\W\d_]")
+_NUMERAL = re.compile(r"(?:[IVX]{2,}|[VX])\b")
 _FIRST_LETTERS = re.compile(r"[\W_]*([^\W\d_]+)")
 
 
@@ -149,10 +155,21 @@ def _end_of_dot(before: str, word: str, core: str) -> End:
         return End.BOUND
     if name == "es" and before.endswith(("p. es.", "per es.", "ad es.", "Ad es.")):
         return End.BOUND
-    is_ordinal = name.isdigit() and len(name) <= _ORDINAL_DIGITS
+    is_ordinal = _is_numeral(core[:-1]) or (
+        _last_number(name).isdigit() and len(_last_number(name)) <= _ORDINAL_DIGITS
+    )
     if core != word or is_ordinal or name.rsplit("'")[-1] in _NUMBERED or _is_short(core[:-1], name):
         return End.DOUBTFUL
     return End.SENTENCE
+
+
+def _is_numeral(name: str) -> bool:
+    return name.isupper() and _NUMERAL.fullmatch(name) is not None
+
+
+def _last_number(name: str) -> str:
+    """ "5" of "1.-5"."""
+    return re.split("[-–]", name)[-1]
 
 
 def _is_short(written: str, name: str) -> bool:
@@ -188,10 +205,10 @@ def begins_sentence(before: str, following: str) -> bool:
     core = word.rstrip(_CLOSERS + FULL_WIDTH_CLOSERS)
     name = core.rstrip(".").lstrip(_OPENERS).casefold()
     if name.rsplit("'")[-1] in _NUMBERED and not core.endswith(".."):
-        return not following[0].isdigit() and not following[0].islower()
+        return not (following[0].isdigit() or following[0].islower() or _NUMERAL.match(following))
     letters = _FIRST_LETTERS.match(following)
     first = letters.group(1) if letters else ""
-    if name.isdigit() and core == f"{name}.":
+    if (_last_number(name).isdigit() or _is_numeral(core[:-1])) and core[-2:] != "..":
         return not first[:1].islower() and not _is_ordinal(before[: -len(word)], first)
     if core.endswith(".") and (name in _DAYS_AND_MONTHS or core[:-1] in _GERMAN_DAYS):
         return first[:1].isupper()
@@ -253,7 +270,7 @@ def is_open(text: str) -> bool:
 
 def _is_dotted(core: str) -> bool:
     name = core[:-1].lstrip(_OPENERS).casefold().rsplit("'")[-1]
-    return name == "www" or name in _NUMBERED or _is_short(core[:-1], name)
+    return name == "www" or name in _NUMBERED or _is_numeral(core[:-1]) or _is_short(core[:-1], name)
 
 
 def is_leaning(before: str) -> bool:
@@ -263,10 +280,15 @@ def is_leaning(before: str) -> bool:
     if not bare.isalpha() and (any(map(str.isnumeric, bare)) or not any(map(str.isalnum, word))):
         return True
     word = bare.casefold()
-    return word in _LEANING or word in _LABELS or _MEASURE.search(before) is not None
+    return (
+        word in _LEANING
+        or word in _LABELS
+        or _MEASURE.search(before) is not None
+        or _CODE_COMING.search(before) is not None
+    )
 
 
 def is_in_a_name(before: str) -> bool:
     """Whether the last word of `before` may be in the middle of a name: "World War" before "II"."""
     word = before.rsplit(maxsplit=1)[-1].lstrip(_OPENERS)
-    return word[:1].isupper() and word[-1:].isalnum()
+    return not word.islower() and word[-1:].isalnum() and word[:1].isalpha()

@@ -63,7 +63,7 @@ def year(number: int) -> str:
 
 def _day(day: int, month: str, front: str) -> str:
     front = front.casefold()
-    end = "n" if front in ("am", "vom", "zum", "dem", "den", "beim", "ab", "bis", "seit") else "r"
+    end = "n" if _OF_THE.fullmatch(front) else "r"
     return f"{ordinal(day)}{'' if front in ('der', 'die', 'das') else end} {month}"
 
 
@@ -78,10 +78,23 @@ def _cents(whole: str, money: Money, cents: int) -> str:
     return f"{whole} {money.many} {cardinal(cents)}"
 
 
-_OF_THE = re.compile("am|im|vom|zum|dem|den|beim|ab|bis|seit|einem|einen|zur|ihrem|ihren")
+_PARTS = {
+    3: "Drittel", 4: "Viertel", 5: "Fünftel", 6: "Sechstel", 7: "Siebtel", 8: "Achtel", 9: "Neuntel", 10: "Zehntel",
+}  # fmt: skip
+_OF_THE = re.compile(
+    "am|im|vom|zum|dem|den|beim|ab|bis|seit|zur|des|(?:jed|dies|jen|ein|kein|mein|dein|sein|ihr|unser)e[mn]"
+)
 _THE = re.compile("der|die|das|diese[rs]?|jede[rs]?|eine|ihre")
 _NO_NOUNS = re.compile("Der|Die|Das|Ein|Eine|Uhr|Und|Oder|Ich|Sie|Er|Es|Wir")
-_NOUN = r"\s[A-ZÄÖÜ][a-zäöüß]"
+_NOUN = r"\s[A-ZÄÖÜ][A-Za-zäöüß]"
+_FEMININE = re.compile(
+    "Person|Nacht|Nummer|Stadt|Zahl|Mail|Tür|Frau|Kapsel|Gabel|Schüssel|Zwiebel|Kartoffel|Tafel|Regel|Insel|Butter|"
+    "Mutter|Schwester|Tochter|Feder|Steuer|Dauer|Mauer|Uhr|Hand|Wand|Bank|Firma|Pizza|Cola|Kamera|Oma|App|SMS|"
+    "Milliarde|Million|Option|Portion|Karte|Packung|Antwort|Fahrt|Art|Luft|Kraft|Wurst|Nuss|Bar|Form|Prüfung|Kuh|Maus"
+)
+_NOT_FEMININE = re.compile(
+    "Ei|Termin|Cousin|Benzin|Name|Junge|Kunde|Käse|Auge|Ende|Gebäude|Interesse|Kollege|Knie|Café"
+)
 _OPENERS = (
     "Aber|Alle|Also|Am|An|Auch|Auf|Bei|Bitte|Da|Damit|Danach|Dann|Das|Dazu|De[mnr]|Denn|Die|Diese?[mnrs]?|Doch|Dort|Drücken|"
     "Du|Eine?[mnrs]?|Er|Es|Falls|Für|Gibt|Haben|Hat|Hier|Ich|Ihre?[mnrs]?|Im|In|Ist|Ja|Jede[mnrs]?|Jetzt|Kann|Können|"
@@ -107,8 +120,9 @@ _BEHIND_ARTICLES = "|".join(
 
 
 def _is_feminine(noun: str) -> bool:
-    return noun in ("Person", "Nacht", "Nummer", "Stadt", "Zahl", "Mail", "Tür", "Frau") or noun.endswith(
-        ("e", "ung", "heit", "keit", "ion", "tät", "schaft")
+    return _FEMININE.fullmatch(noun) is not None or (
+        noun.endswith(("e", "ung", "heit", "keit", "ion", "tät", "schaft", "ei", "in", "ik", "ur"))
+        and _NOT_FEMININE.fullmatch(noun) is None
     )
 
 
@@ -123,6 +137,19 @@ def _ordinal_form(words: str, _mark: str, front: str) -> str:
     """ "im dritten", "die zweite", "ein dritter"."""
     front = front.casefold()
     return words + ("n" if _OF_THE.fullmatch(front) else "" if _THE.fullmatch(front) else "r")
+
+
+_NEUTER = re.compile(
+    "Kilogramm|Gramm|Kilo|Pfund|Glas|Jahr|Stück|Brot|Hähnchen|Prozent|Dutzend|Päckchen|Blatt"
+)
+
+
+def _half(noun: str) -> str:
+    """ "eine halbe", "ein halbes"; "ein halb" in front of nothing."""
+    bare = re.sub(r"\W", "", noun)
+    if not bare:
+        return "ein halb"
+    return "eine halbe" if _is_feminine(bare) else f"ein halbe{'s' if _NEUTER.fullmatch(bare) else 'r'}"
 
 
 def _and_a_half(number: int) -> str:
@@ -153,9 +180,15 @@ LANGUAGE = Language(
         "Karl|Ludwig|Friedrich|Wilhelm|Heinrich|Otto|Franz|Leopold|Maximilian|Rudolf|Elisabeth|Johannes Paul|Paul|"
         "Pius|Benedikt|Leo|Napoleon"
     ),
-    half=lambda noun: "eine halbe" if _is_feminine(re.sub(r"\W", "", noun)) else "ein halber" if noun else "ein halb",
+    half=_half,
     and_a_half=_and_a_half,
-    fractions={"1/3": "ein Drittel", "2/3": "zwei Drittel", "1/4": "ein Viertel", "3/4": "drei Viertel"},
+    fractions={f"{a}/{b}": f"{_joined(a)} {_PARTS[b]}" for b in range(3, 11) for a in range(1, b)},
+    queens="Elisabeth|Maria|Katharina",
+    queen=lambda number: f"die {ordinal(number)}",
+    short_months={
+        "Jan": 1, "Jän": 1, "Feb": 2, "Mär": 3, "Apr": 4, "Jun": 6, "Jul": 7, "Aug": 8, "Sep": 9, "Sept": 9, "Okt": 10,
+        "Nov": 11, "Dez": 12,
+    },
     days={
         "Mo": "Montag", "Di": "Dienstag", "Mi": "Mittwoch", "Do": "Donnerstag", "Fr": "Freitag", "Sa": "Samstag",
         "So": "Sonntag",
@@ -168,7 +201,8 @@ LANGUAGE = Language(
         "dash": "minus", "underscore": "Unterstrich", "times": "mal", "by": "mal", "divided": "geteilt durch",
         "power": "hoch", "number": "Nummer", "per": "pro", "over": "durch", "more": "mehr als", "less": "weniger als",
         "is more": "ist größer als", "is less": "ist kleiner als", "about": "etwa", "equals": "gleich",
-        "hashtag": "Hashtag", "out of": "von", "is not": "ist ungleich",
+        "star": "Stern", "pound": "Raute", "fold": "mal", "hashtag": "Hashtag", "out of": "von",
+        "is not": "ist ungleich",
     },
     signs={
         "%": "Prozent", "‰": "Promille", "≈": "etwa", "≤": "höchstens", "≥": "mindestens", "→": "zu", "−": "minus",
@@ -193,7 +227,13 @@ LANGUAGE = Language(
         "g": ("Gramm", "Gramm"), "kg": ("Kilogramm", "Kilogramm"), "mg": ("Milligramm", "Milligramm"),
         "t": ("Tonne", "Tonnen"), "m": ("Meter", "Meter"), "km": ("Kilometer", "Kilometer"),
         "cm": ("Zentimeter", "Zentimeter"), "mm": ("Millimeter", "Millimeter"), "l": ("Liter", "Liter"),
-        "L": ("Liter", "Liter"), "ml": ("Milliliter", "Milliliter"), "km/h": ("Kilometer pro Stunde",) * 2,
+        "L": ("Liter", "Liter"), "ml": ("Milliliter", "Milliliter"),
+        "cl": ("Zentiliter", "Zentiliter"), "dl": ("Deziliter", "Deziliter"), "dL": ("Deziliter", "Deziliter"),
+        "mmol": ("Millimol", "Millimol"), "mmHg": ("Millimeter Quecksilbersäule",) * 2, "kHz": ("Kilohertz",) * 2,
+        "Mbit/s": ("Megabit pro Sekunde",) * 2, "Gbit/s": ("Gigabit pro Sekunde",) * 2, "µg": ("Mikrogramm",) * 2,
+        "Mbps": ("Megabit pro Sekunde",) * 2, "EL": ("Esslöffel", "Esslöffel"), "TL": ("Teelöffel", "Teelöffel"),
+        "Pck.": ("Päckchen", "Päckchen"), "Pkg.": ("Packung", "Packungen"), "Msp.": ("Messerspitze",
+        "Messerspitzen"), "km/h": ("Kilometer pro Stunde",) * 2,
         "m/s": ("Meter pro Sekunde",) * 2, "h": ("Stunde", "Stunden"), "Std.": ("Stunde", "Stunden"),
         "min": ("Minute", "Minuten"), "Min.": ("Minute", "Minuten"), "s": ("Sekunde", "Sekunden"),
         "Sek.": ("Sekunde", "Sekunden"), "W": ("Watt", "Watt"), "kW": ("Kilowatt", "Kilowatt"),
@@ -212,6 +252,11 @@ LANGUAGE = Language(
         "Mio": "Millionen", "Mrd": "Milliarden", "k": "tausend",
     },
     abbreviations={
+        "Abs.": "Absatz", "Fa.": "Firma", "z. Hd.": "zu Händen", "z.Hd.": "zu Händen", "bzgl.": "bezüglich",
+        "zw.": "zwischen", "v. Chr.": "vor Christus", "n. Chr.": "nach Christus", "Jh.": "Jahrhundert", "Mrz.": "März",
+        "Jhd.": "Jahrhundert", "OG": "Obergeschoss", "EG": "Erdgeschoss", "UG": "Untergeschoss", "gem.": "gemäß",
+        "mmHg": "Millimeter Quecksilbersäule", "z.T.": "zum Teil", "z. T.": "zum Teil", "d. J.": "dieses Jahres",
+        "exkl.": "exklusive", "Ing.": "Ingenieur", "Dipl.-Ing.": "Diplomingenieur", "o.g.": "oben genannte",
         "z. Zt.": "zurzeit", "z.Zt.": "zurzeit", "z. B.": "zum Beispiel", "z.B.": "zum Beispiel",
         "d. h.": "das heißt", "d.h.": "das heißt",
         "u. a.": "unter anderem", "u.a.": "unter anderem", "usw.": "und so weiter", "bzw.": "beziehungsweise",
@@ -224,7 +269,7 @@ LANGUAGE = Language(
         "vs.": "gegen", "vs": "gegen", "mind.": "mindestens", "min.": "minimal", "Std.": "Stunden", "etc.": "et cetera",
     },
     ordinal_mark=(
-        rf"\.(?:(?=\sbis\s(?:zum\s)?\d)|(?=\s(?:{_ORDERED}))(?<!\d{{4}}\.)|(?={_NOUN})(?!\s(?:{_OPENERS})\b)(?:{_BEHIND_ARTICLES}))"
+        rf"\.(?:(?=\s(?:{_ORDERED}))(?<!\d{{4}}\.)|(?=\s[a-zäöü])(?<!\d{{4}}\.)|(?={_NOUN})(?!\s(?:{_OPENERS})\b)(?:{_BEHIND_ARTICLES}))"
     ),
     scripts={
         "CYRILLIC": "etwas auf Kyrillisch", "GREEK": "etwas auf Griechisch", "ARABIC": "etwas auf Arabisch",

@@ -55,7 +55,8 @@ def ordinal(number: int) -> str:
 
 
 def _clock(hour: int, minute: int) -> str:
-    return cardinal(hour) + (
+    hours = cardinal(hour)
+    return (f"{hours[:-1]}a" if hours.endswith("uno") else hours) + (
         f" {'cero ' if minute < 10 else ''}{cardinal(minute)}" if minute else " en punto"
     )
 
@@ -72,9 +73,27 @@ _NO_NOUNS = re.compile(
 )
 
 
+_FEMININE = re.compile(
+    "(?:noche|tarde|parte|clase|llave|calle|leche|nube|serie|base|fase|frase|fuente|carne|sede|clave|torre|nave|"
+    "mano|foto|moto|radio)s?|veces|vez|(?:mujer|flor|red|pared|señal|imagen|orden|razón|piel|ley)(?:es)?|"
+    "imágenes|órdenes|razones|luz|luces|voz|voces|cruz|cruces"
+)
+_MASCULINE = re.compile(
+    "(?:problem|tem|sistem|program|idiom|clim|dram|poem|esquem|síntom|diplom|dilem|panoram|diagram|crucigram|lem|gig|meg|ter|"
+    "fantasm|map|dí|mediodí|planet|dálmat|poet|pilot|atlet|turist|artist|dentist|taxist)as?"
+)
+_FEMININE_ENDS = ("a", "as", "ción", "ciones", "sión", "siones", "dad", "dades", "tud", "tudes")
+
+
 def _is_feminine(noun: str) -> bool:
-    ends = ("a", "as", "ción", "ciones", "sión", "siones", "dad", "dades")
-    return noun.endswith(ends) and not noun.endswith(("ma", "mas", "día", "días", "mapa", "mapas"))
+    if _FEMININE.fullmatch(noun):
+        return True
+    return noun.endswith(_FEMININE_ENDS) and not _MASCULINE.fullmatch(noun)
+
+
+def _part(part: int, many: bool) -> str:
+    names = ("tercio", "cuarto", "quinto", "sexto", "séptimo", "octavo", "noveno", "décimo")
+    return names[part - 3] + ("s" if many else "")
 
 
 def _agreed(words: str, number: int, noun: str) -> str:
@@ -87,10 +106,15 @@ def _agreed(words: str, number: int, noun: str) -> str:
     return f"{words[:-1]}a" if words.endswith("uno") else words
 
 
+def _with_half(number: int, noun: str) -> str:
+    """ "dos tazas y media"."""
+    return f"{_agreed(cardinal(number), number, noun)} {noun} y {'media' if _is_feminine(noun) else 'medio'}"
+
+
 def _ordinal_form(words: str, mark: str, _front: str) -> str:
-    if "r" in mark:
+    if mark.endswith("er"):
         return words.removesuffix("o") if words.endswith(("primero", "tercero")) else words
-    return f"{words[:-1]}a" if "ª" in mark and words.endswith("o") else words
+    return f"{words[:-1]}a" if mark.endswith(("ª", "a")) and words.endswith("o") else words
 
 
 _SHORT_DAYS = {
@@ -127,7 +151,16 @@ LANGUAGE = Language(
     rulers="Felipe|Alfonso|Carlos|Fernando|Isabel|Juan|Juan Pablo|Enrique|Luis|Pío|Benedicto|León|Napoleón|Pedro|Jaime",
     half=lambda noun: "media" if _is_feminine(re.sub(r"\W", "", noun)) else "medio",
     and_a_half=lambda number: f"{cardinal(number)} y medio",
-    fractions={"1/3": "un tercio", "2/3": "dos tercios", "1/4": "un cuarto", "3/4": "tres cuartos"},
+    fractions={
+        f"{a}/{b}": f"{_shortened(cardinal(a))} {_part(b, a > 1)}" for b in range(3, 11) for a in range(1, b)
+    },
+    with_half=_with_half,
+    queens="Isabel|Juana|María",
+    queen=lambda number: f"{ordinal(number)[:-1]}a" if number <= 10 else cardinal(number),
+    short_months={
+        "ene": 1, "feb": 2, "mar": 3, "abr": 4, "may": 5, "jun": 6, "jul": 7, "ago": 8, "sep": 9, "sept": 9, "oct": 10,
+        "nov": 11, "dic": 12,
+    },
     days={"L": "lunes", "M": "martes", "X": "miércoles", "J": "jueves", "V": "viernes", "S": "sábado",
         "D": "domingo", **_SHORT_DAYS, **{short.capitalize(): day for short, day in _SHORT_DAYS.items()}},
     emergencies="112|911|091|061|062|080|016",
@@ -141,6 +174,7 @@ LANGUAGE = Language(
         "dash": "guion", "underscore": "guion bajo", "times": "por", "by": "por", "divided": "dividido entre",
         "power": "elevado a", "number": "número", "per": "por", "over": "sobre", "more": "más de", "less": "menos de",
         "is more": "es mayor que", "is less": "es menor que", "about": "unos", "equals": "igual a",
+        "star": "asterisco", "pound": "almohadilla", "fold": "veces",
         "hashtag": "almohadilla", "out of": "de", "is not": "no es igual a",
     },
     signs={
@@ -161,13 +195,24 @@ LANGUAGE = Language(
         "USD": Money("dólar", "dólares", "centavo", "centavos"), "£": Money("libra", "libras", "penique", "peniques"),
         "GBP": Money("libra", "libras", "penique", "peniques"), "¥": Money("yen", "yenes"),
         "₹": Money("rupia", "rupias"), "₩": Money("won", "wones"), "₽": Money("rublo", "rublos"),
-        "MXN": Money("peso", "pesos", "centavo", "centavos"), "CHF": Money("franco", "francos"),
+        "MXN": Money("peso", "pesos", "centavo", "centavos"), "ARS": Money("peso", "pesos", "centavo", "centavos"),
+        "COP": Money("peso", "pesos"), "CLP": Money("peso", "pesos"),
+        "CHF": Money("franco", "francos", "céntimo", "céntimos"),
     },
     units={
         "g": ("gramo", "gramos"), "kg": ("kilo", "kilos"), "mg": ("miligramo", "miligramos"),
         "t": ("tonelada", "toneladas"), "m": ("metro", "metros"), "km": ("kilómetro", "kilómetros"),
         "cm": ("centímetro", "centímetros"), "mm": ("milímetro", "milímetros"), "l": ("litro", "litros"),
-        "L": ("litro", "litros"), "ml": ("mililitro", "mililitros"),
+        "L": ("litro", "litros"), "ml": ("mililitro", "mililitros"), "cl": ("centilitro", "centilitros"),
+        "dl": ("decilitro", "decilitros"), "dL": ("decilitro", "decilitros"), "mmol": ("milimol", "milimoles"),
+        "mmHg": ("milímetro de mercurio", "milímetros de mercurio"), "kHz": ("kilohercio", "kilohercios"),
+        "MHz": ("megahercio", "megahercios"), "GHz": ("gigahercio", "gigahercios"),
+        "Mbps": ("megabit por segundo", "megabits por segundo"), "Mb/s": ("megabit por segundo",
+        "megabits por segundo"),
+        "Gbps": ("gigabit por segundo", "gigabits por segundo"), "µg": ("microgramo", "microgramos"),
+        "cda.": ("cucharada", "cucharadas"), "cdas.": ("cucharada", "cucharadas"),
+        "cdta.": ("cucharadita", "cucharaditas"), "cdtas.": ("cucharadita", "cucharaditas"),
+        "cdita.": ("cucharadita", "cucharaditas"), "cditas.": ("cucharadita", "cucharaditas"),
         "km/h": ("kilómetro por hora", "kilómetros por hora"), "h": ("hora", "horas"), "min": ("minuto", "minutos"),
         "s": ("segundo", "segundos"), "W": ("vatio", "vatios"), "kW": ("kilovatio", "kilovatios"),
         "kWh": ("kilovatio hora", "kilovatios hora"), "Hz": ("hercio", "hercios"), "MB": ("mega", "megas"),
@@ -179,6 +224,11 @@ LANGUAGE = Language(
     scales={"mil": "mil", "millones": "millones", "millón": "millón", "M": "millones", "k": "mil"},
     abbreviations={
         "Ref.": "referencia", "ref.": "referencia", "p. ej.": "por ejemplo", "p.ej.": "por ejemplo",
+        "Sres.": "señores", "Sras.": "señoras", "Dres.": "doctores", "Sto.": "santo", "Sta.": "santa",
+        "Profa.": "profesora", "Pº": "paseo", "Ctra.": "carretera", "ext.": "extensión", "dpto.": "departamento",
+        "a. C.": "antes de Cristo", "a.C.": "antes de Cristo", "d. C.": "después de Cristo",
+        "d.C.": "después de Cristo", "p. m.": "p m", "a. m.": "a m", "p.m.": "p m", "a.m.": "a m", "dcha.": "derecha",
+        "izda.": "izquierda", "hab.": "habitantes", "C.P.": "código postal", "mmHg": "milímetros de mercurio",
         "etc.": "etcétera", "Sr.": "señor", "Sra.": "señora",
         "Srta.": "señorita", "Dr.": "doctor", "Dra.": "doctora", "D.": "don", "Dña.": "doña", "Ud.": "usted",
         "Uds.": "ustedes", "EE. UU.": "Estados Unidos", "EE.UU.": "Estados Unidos", "núm.": "número", "nº": "número",
@@ -186,7 +236,7 @@ LANGUAGE = Language(
         "Avda.": "avenida", "Av.": "avenida", "C/": "calle", "aprox.": "aproximadamente", "máx.": "máximo",
         "Pza.": "plaza", "Plza.": "plaza", "vs": "contra", "mín.": "mínimo", "vs.": "contra", "cap.": "capítulo",
     },
-    ordinal_mark=r"(?:\.?(?:[ºª]|er\b))",
+    ordinal_mark=r"(?:\.?(?:[ºª]|er\b)|(?:(?<=[13])r[oa]|(?<=2)d[oa]|(?<=[456])t[oa]|(?<=[70])m[oa]|(?<=8)v[oa]|(?<=9)n[oa])\b)",
     scripts={
         "CYRILLIC": "algo en cirílico", "GREEK": "algo en griego", "ARABIC": "algo en árabe", "CJK": "algo en chino",
         "HEBREW": "algo en hebreo", "HIRAGANA": "algo en japonés", "KATAKANA": "algo en japonés",

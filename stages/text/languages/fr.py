@@ -75,8 +75,18 @@ def ordinal(number: int) -> str:
 
 
 def _clock(hour: int, minute: int) -> str:
-    hours = f"{'une' if hour == 1 else cardinal(hour)} heure{'' if hour < 2 else 's'}"
-    return hours + (f" {cardinal(minute)}" if minute else "")
+    hours = f"{_feminine(cardinal(hour))} heure{'' if hour < 2 else 's'}"
+    return hours + (f" {_feminine(cardinal(minute))}" if minute else "")
+
+
+def _feminine(words: str) -> str:
+    """ "vingt et une"."""
+    return f"{words}e" if re.search(r"(?:^|[ -])un$", words) else words
+
+
+def _part(part: int, many: bool) -> str:
+    name = {3: "tiers", 4: "quart"}.get(part, ordinal(part))
+    return name if name.endswith("s") or not many else f"{name}s"
 
 
 def _cents(whole: str, money: Money, cents: int) -> str:
@@ -89,20 +99,36 @@ def _cents(whole: str, money: Money, cents: int) -> str:
 _FEMININE = re.compile(
     "table|personne|heure|minute|seconde|semaine|fois|page|place|chambre|nuit|question|ligne|adresse|carte|clé|"
     "porte|ville|livre|roupie|tonne|kilocalorie|couleur|voiture|réponse|chose|lettre|partie|demande|commande|tasse|"
-    "bouteille|cuillère|tranche|lampe|clef|langue|étape|photo|vidéo|pièce"
+    "bouteille|cuillère|tranche|lampe|clef|langue|étape|photo|vidéo|pièce|femme|nuit|gélule|pilule|dose|goutte|crème|"
+    "soirée|pomme|carotte|banane|orange|tomate|gousse|noix|part|équipe|école|église|marque|taille|classe|"
+    "centaine|dizaine|douzaine|douche|mer|île|main|voix|chaise|note|piste|plage|ville|salle|zone|règle|phrase|boîte|"
+    "boutique|banque|pharmacie|maladie|partie|copie|sortie|série|bougie|catégorie|amie|loi|faim|fin|fleur|sœur|"
+    "mère|heure|valeur|erreur|couleur|peur"
 )
-_FEMININE_ENDS = ("ée", "tion", "sion", "ette", "ure", "ance", "ence", "té")
+_FEMININE_ENDS = (
+    "ée", "tion", "sion", "ette", "ure", "ance", "ence", "té", "ille", "elle", "aison", "esse", "euse", "trice",
+    "ière", "nne", "ude", "ade",
+)  # fmt: skip
+_MASCULINE = re.compile(
+    "été|comité|côté|traité|pâté|modèle|cimetière|stade|grade|mille|gorille|lycée|musée|silence"
+)
 
 
 def _is_feminine(noun: str) -> bool:
     noun = noun if noun == "fois" else noun.removesuffix("s")
-    return bool(_FEMININE.fullmatch(noun)) or noun.endswith(_FEMININE_ENDS)
+    return bool(_FEMININE.fullmatch(noun)) or (
+        noun.endswith(_FEMININE_ENDS) and not _MASCULINE.fullmatch(noun)
+    )
 
 
 def _agreed(words: str, number: int, noun: str) -> str:
     """ "une table", "vingt et une tables"."""
-    is_one = words == "un" or words.endswith(" et un")
-    return f"{words}e" if is_one and noun.islower() and _is_feminine(noun) else words
+    return _feminine(words) if noun.islower() and _is_feminine(noun) else words
+
+
+def _with_half(number: int, noun: str) -> str:
+    """ "deux heures et demie"."""
+    return f"{_agreed(cardinal(number), number, noun)} {noun} et demi{'e' if _is_feminine(noun) else ''}"
 
 
 def _ordinal_form(words: str, mark: str, _front: str) -> str:
@@ -112,7 +138,8 @@ def _ordinal_form(words: str, mark: str, _front: str) -> str:
 
 
 def _half(noun: str) -> str:
-    return f"{'une' if _is_feminine(re.sub('[^a-zé]', '', noun)) else 'un'} demi"
+    bare = re.sub(r"\W", "", noun)
+    return f"{'une' if _is_feminine(bare) else 'un'} demi"
 
 
 _SHORT_DAYS = {
@@ -135,7 +162,7 @@ LANGUAGE = Language(
     clock=_clock,
     cents=_cents,
     decimal_comma=True,
-    one=lambda noun: "une" if _is_feminine(noun) else "un",
+    one=lambda noun: "une" if _is_feminine(noun.split()[0]) else "un",
     agreed=_agreed,
     labels=(
         "option|numéro|n°|étape|porte|ligne|table|chambre|salle|page|niveau|zone|terminal|quai|voie|groupe|"
@@ -148,7 +175,13 @@ LANGUAGE = Language(
     rulers="Louis|Henri|Charles|François|Napoléon|Philippe|Jean|Jean-Paul|Benoît|Élisabeth|Elizabeth|Léopold|Pie|Léon",
     half=_half,
     and_a_half=lambda number: f"{cardinal(number)} et demi",
-    fractions={"1/3": "un tiers", "2/3": "deux tiers", "1/4": "un quart", "3/4": "trois quarts"},
+    fractions={f"{a}/{b}": f"{cardinal(a)} {_part(b, a > 1)}" for b in range(3, 11) for a in range(1, b)},
+    with_half=_with_half,
+    queens="Élisabeth|Elizabeth|Anne|Marie",
+    queen=lambda number: "première" if number == 1 else cardinal(number),
+    short_months={
+        "janv": 1, "févr": 2, "fév": 2, "avr": 4, "juil": 7, "sept": 9, "oct": 10, "nov": 11, "déc": 12,
+    },
     days={**_SHORT_DAYS, **{short.capitalize(): day for short, day in _SHORT_DAYS.items()}},
     emergencies="911",
     called_whole=r"1\d\d",
@@ -161,7 +194,8 @@ LANGUAGE = Language(
         "dash": "tiret", "underscore": "tiret bas", "times": "fois", "by": "sur", "divided": "divisé par",
         "power": "puissance", "number": "numéro", "per": "par", "over": "sur", "more": "plus de", "less": "moins de",
         "is more": "est supérieur à", "is less": "est inférieur à", "about": "environ", "equals": "égale",
-        "hashtag": "hashtag", "out of": "sur", "is not": "n'est pas égal à",
+        "star": "étoile", "pound": "dièse", "fold": "fois", "hashtag": "hashtag", "out of": "sur",
+        "is not": "n'est pas égal à",
     },
     signs={
         "%": "pour cent", "‰": "pour mille", "≈": "environ", "≤": "au plus", "≥": "au moins", "→": "vers",
@@ -178,7 +212,8 @@ LANGUAGE = Language(
         "€": Money("euro", "euros", "centime", "centimes"), "EUR": Money("euro", "euros", "centime", "centimes"),
         "$": Money("dollar", "dollars", "cent", "cents"), "US$": Money("dollar", "dollars", "cent", "cents"),
         "USD": Money("dollar", "dollars", "cent", "cents"), "£": Money("livre", "livres", "penny", "pence"),
-        "GBP": Money("livre", "livres", "penny", "pence"), "CHF": Money("franc suisse", "francs suisses"),
+        "GBP": Money("livre", "livres", "penny", "pence"), "CHF": Money("franc suisse", "francs suisses", "centime",
+        "centimes"),
         "¥": Money("yen", "yens"), "₹": Money("roupie", "roupies"), "₩": Money("won", "wons"),
         "₽": Money("rouble", "roubles"),
     },
@@ -187,6 +222,16 @@ LANGUAGE = Language(
         "t": ("tonne", "tonnes"), "m": ("mètre", "mètres"), "km": ("kilomètre", "kilomètres"),
         "cm": ("centimètre", "centimètres"), "mm": ("millimètre", "millimètres"), "l": ("litre", "litres"),
         "L": ("litre", "litres"), "ml": ("millilitre", "millilitres"), "cl": ("centilitre", "centilitres"),
+        "dl": ("décilitre", "décilitres"), "dL": ("décilitre", "décilitres"), "mmol": ("millimole", "millimoles"),
+        "mmHg": ("millimètre de mercure", "millimètres de mercure"), "kHz": ("kilohertz",) * 2,
+        "MHz": ("mégahertz",) * 2, "GHz": ("gigahertz",) * 2, "To": ("téraoctet", "téraoctets"),
+        "Ko": ("kilooctet", "kilooctets"), "µg": ("microgramme", "microgrammes"),
+        "Mbit/s": ("mégabit par seconde", "mégabits par seconde"), "Mb/s": ("mégabit par seconde",
+        "mégabits par seconde"),
+        "Mbps": ("mégabit par seconde", "mégabits par seconde"), "Gbit/s": ("gigabit par seconde",
+        "gigabits par seconde"),
+        "c. à s.": ("cuillère à soupe", "cuillères à soupe"), "c. à soupe": ("cuillère à soupe", "cuillères à soupe"),
+        "c. à c.": ("cuillère à café", "cuillères à café"), "c. à café": ("cuillère à café", "cuillères à café"),
         "km/h": ("kilomètre heure", "kilomètres heure"), "min": ("minute", "minutes"), "s": ("seconde", "secondes"),
         "h": ("heure", "heures"),
         "W": ("watt", "watts"), "kW": ("kilowatt", "kilowatts"), "kWh": ("kilowattheure", "kilowattheures"),
@@ -202,6 +247,9 @@ LANGUAGE = Language(
     },
     abbreviations={
         "Réf.": "référence", "réf.": "référence", "p. ex.": "par exemple", "p.ex.": "par exemple",
+        "par ex.": "par exemple", "av. J.-C.": "avant Jésus-Christ", "apr. J.-C.": "après Jésus-Christ",
+        "th.": "thermostat", "arr.": "arrondissement", "Rdc": "rez-de-chaussée", "RDC": "rez-de-chaussée",
+        "dép.": "département", "appt.": "appartement", "mmHg": "millimètres de mercure", "hab.": "habitants",
         "c.-à-d.": "c'est-à-dire", "etc.": "et cetera",
         "M.": "monsieur", "MM.": "messieurs", "Mme": "madame", "Mmes": "mesdames", "Mlle": "mademoiselle",
         "Dr.": "docteur", "Dr": "docteur", "Pr": "professeur",

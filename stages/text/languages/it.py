@@ -54,7 +54,7 @@ def ordinal(number: int) -> str:
 
 
 def _clock(hour: int, minute: int) -> str:
-    return cardinal(hour) + (f" e {cardinal(minute)}" if minute else "")
+    return ("una" if hour == 1 else cardinal(hour)) + (f" e {cardinal(minute)}" if minute else "")
 
 
 def _cents(whole: str, money: Money, cents: int) -> str:
@@ -67,6 +67,10 @@ _NO_NOUNS = re.compile(
     "e|o|di|a|da|in|su|per|con|è|al|del|che|non|ma|se|la|il|lo|le|i|gli|un|una|più|meno|oppure|dopo|prima"
 )
 _ORDERED = "piano|posto|secolo|giorno|anno|grado|livello|capitolo|articolo|comma|turno|classificato"
+_ORDINAL_MARK = (
+    rf"(?:[ºª]|°(?= (?:{_ORDERED}))|°(?=\s(?!(?:{_NO_NOUNS.pattern}|[a-z]{{1,2}})\b)[a-z]+[oaei]\b)"
+    r"|(?<![\d.,]\d)(?<=1)°(?!\s?[CF]\b))"
+)
 _UNO = re.compile(r"z|s[^aeiou]|gn|ps|x|y")
 
 
@@ -79,6 +83,12 @@ def _one(noun: str) -> str:
     if noun.endswith("a") and not _MASCULINE.fullmatch(noun):
         return "un'" if noun[0] in "aeiou" else "una"
     return "uno" if _UNO.match(noun) else "un"
+
+
+def _with_half(number: int, noun: str) -> str:
+    """ "due tazze e mezza"."""
+    is_feminine = noun.endswith(("a", "ore", "zze", "ne", "te")) and not _MASCULINE.fullmatch(noun)
+    return f"{_agreed(cardinal(number), number, noun)} {noun} e {'mezza' if is_feminine else 'mezzo'}"
 
 
 def _agreed(words: str, number: int, noun: str) -> str:
@@ -122,7 +132,18 @@ LANGUAGE = Language(
     ),
     half=lambda noun: "mezza" if re.sub(r"\W", "", noun).endswith("a") else "mezzo",
     and_a_half=lambda number: f"{cardinal(number)} e mezzo",
-    fractions={"1/3": "un terzo", "2/3": "due terzi", "1/4": "un quarto", "3/4": "tre quarti"},
+    fractions={
+        f"{a}/{b}": f"un {ordinal(b)}" if a == 1 else f"{cardinal(a)} {ordinal(b)[:-1]}i"
+        for b in range(3, 11)
+        for a in range(1, b)
+    },
+    with_half=_with_half,
+    queens="Elisabetta|Maria|Anna|Caterina",
+    queen=lambda number: f"{ordinal(number)[:-1]}a",
+    short_months={
+        "gen": 1, "feb": 2, "mar": 3, "apr": 4, "mag": 5, "giu": 6, "lug": 7, "ago": 8, "sett": 9, "ott": 10,
+        "nov": 11, "dic": 12,
+    },
     days={**_SHORT_DAYS, **{short.capitalize(): day for short, day in _SHORT_DAYS.items()}},
     emergencies="112|911|113|115|118",
     numbered={
@@ -135,7 +156,9 @@ LANGUAGE = Language(
         "dash": "trattino", "underscore": "trattino basso", "times": "per", "by": "per", "divided": "diviso",
         "power": "elevato a", "number": "numero", "per": "al", "over": "su", "more": "più di", "less": "meno di",
         "is more": "è maggiore di", "is less": "è minore di", "about": "circa", "equals": "uguale a",
-        "hashtag": "hashtag", "out of": "su", "is not": "è diverso da",
+        "per unit": "per", "star": "asterisco", "pound": "cancelletto", "fold": "volte", "hashtag": "hashtag",
+        "out of": "su",
+        "is not": "è diverso da",
     },
     signs={
         "%": "per cento", "‰": "per mille", "≈": "circa", "≤": "al massimo", "≥": "almeno", "→": "a", "−": "meno",
@@ -152,7 +175,8 @@ LANGUAGE = Language(
         "$": Money("dollaro", "dollari", "centesimo", "centesimi"),
         "US$": Money("dollaro", "dollari", "centesimo", "centesimi"),
         "USD": Money("dollaro", "dollari", "centesimo", "centesimi"), "£": Money("sterlina", "sterline"),
-        "GBP": Money("sterlina", "sterline"), "CHF": Money("franco svizzero", "franchi svizzeri"),
+        "GBP": Money("sterlina", "sterline"), "CHF": Money("franco svizzero", "franchi svizzeri", "centesimo",
+        "centesimi"),
         "¥": Money("yen", "yen"), "₹": Money("rupia", "rupie"), "₩": Money("won", "won"), "₽": Money("rublo",
         "rubli"),
     },
@@ -160,7 +184,12 @@ LANGUAGE = Language(
         "g": ("grammo", "grammi"), "kg": ("chilo", "chili"), "mg": ("milligrammo", "milligrammi"),
         "t": ("tonnellata", "tonnellate"), "m": ("metro", "metri"), "km": ("chilometro", "chilometri"),
         "cm": ("centimetro", "centimetri"), "mm": ("millimetro", "millimetri"), "l": ("litro", "litri"),
-        "L": ("litro", "litri"), "ml": ("millilitro", "millilitri"),
+        "L": ("litro", "litri"), "ml": ("millilitro", "millilitri"), "cl": ("centilitro", "centilitri"),
+        "dl": ("decilitro", "decilitri"), "dL": ("decilitro", "decilitri"), "hg": ("etto", "etti"),
+        "mmol": ("millimole", "millimoli"), "mmHg": ("millimetro di mercurio", "millimetri di mercurio"),
+        "kHz": ("chilohertz",) * 2, "MHz": ("megahertz",) * 2, "GHz": ("gigahertz",) * 2,
+        "Mbps": ("megabit al secondo",) * 2, "Mbit/s": ("megabit al secondo",) * 2, "Gbps": ("gigabit al secondo",) * 2,
+        "µg": ("microgrammo", "microgrammi"),
         "km/h": ("chilometro all'ora", "chilometri all'ora"), "h": ("ora", "ore"), "min": ("minuto", "minuti"),
         "s": ("secondo", "secondi"), "W": ("watt", "watt"), "kW": ("chilowatt", "chilowatt"),
         "kWh": ("chilowattora", "chilowattora"), "Hz": ("hertz", "hertz"), "MB": ("megabyte", "megabyte"),
@@ -180,6 +209,13 @@ LANGUAGE = Language(
         "mln": "milioni", "mld": "miliardi",
         "Min.": "minimo", "Max.": "massimo", "Spett.": "spettabile", "Gent.ma": "gentilissima",
         "Gent.mo": "gentilissimo", "p. es.": "per esempio", "p.es.": "per esempio",
+        "per es.": "per esempio", "Dr.ssa": "dottoressa", "Sig.na": "signorina", "sig.na": "signorina",
+        "sigg.": "signori", "dr.ssa": "dottoressa",
+        "Sigg.": "signori",
+        "Prof.ssa": "professoressa", "prof.ssa": "professoressa", "Arch.": "architetto", "Geom.": "geometra",
+        "int.": "interno", "sec.": "secolo", "F.lli": "fratelli", "a.C.": "avanti Cristo", "a. C.": "avanti Cristo",
+        "d.C.": "dopo Cristo", "d. C.": "dopo Cristo", "S.p.A.": "spa", "S.r.l.": "s r l", "S.p.a.": "spa",
+        "L.go": "largo", "mmHg": "millimetri di mercurio", "dott.ri": "dottori",
         "ecc.": "eccetera", "etc.": "eccetera",
         "Sig.": "signor", "sig.": "signor", "Sig.ra": "signora", "sig.ra": "signora",
         "Dott.": "dottor", "dott.": "dottor", "Dott.ssa": "dottoressa", "dott.ssa": "dottoressa", "Dr.": "dottor",
@@ -189,7 +225,7 @@ LANGUAGE = Language(
         "C.so": "corso", "c.so": "corso", "P.za": "piazza", "p.zza": "piazza", "v.le": "viale", "vs": "contro",
         "vs.": "contro",
     },
-    ordinal_mark=rf"(?:[ºª]|°(?= (?:{_ORDERED})))",
+    ordinal_mark=_ORDINAL_MARK,
     scripts={
         "CYRILLIC": "qualcosa in cirillico", "GREEK": "qualcosa in greco", "ARABIC": "qualcosa in arabo",
         "HEBREW": "qualcosa in ebraico", "CJK": "qualcosa in cinese", "HIRAGANA": "qualcosa in giapponese",

@@ -68,6 +68,8 @@ class Language:
     """A half, in front of a word."""
     and_a_half: Callable[[int], str] = str
     """So many and a half."""
+    with_half: Callable[[int, str], str] | None = None
+    """So many and a half of a noun, where the half comes behind it: "dos tazas y media"."""
     fractions: Mapping[str, str] = field(default_factory=dict)
     """By how they are written: "3/4"; but for the half."""
     days: Mapping[str, str] = field(default_factory=dict)
@@ -76,6 +78,12 @@ class Language:
     """A pattern of the numbers for emergencies that are said digit by digit."""
     called_whole: str = ""
     """A pattern of the numbers that are called, and said as one number: "le cent douze"."""
+    queens: str = ""
+    """A pattern of the names among `rulers` that are women's."""
+    queen: Callable[[int], str] = str
+    """The number of a queen: "segunda", "die zweite"."""
+    short_months: Mapping[str, int] = field(default_factory=dict)
+    """Months by their abbreviations, without a dot: said in full behind a day."""
     numbered: Mapping[str, str] = field(default_factory=dict)
     """Abbreviations in front of a number, with their dots."""
     singular_below: int = 0

@@ -179,9 +179,20 @@ def _ordinal_name(language: Language, numeral: str) -> str:
     return f" the {language.ordinal(numeral_value(numeral))}"
 
 
+def _written_small(language: Language) -> Iterator[tuple[str, str]]:
+    """Those that may begin a sentence."""
+    for word, said in language.abbreviations.items():
+        if word[0].islower() and "." in word and len(word) > len("n."):
+            yield word, said
+
+
 def rules(language: Language) -> Iterator[Rule]:
     """Of English by their surroundings; of other languages those that are always said alike."""
-    short = language.abbreviations
+    short = {
+        f"{word[0].upper()}{word[1:]}": f"{said[0].upper()}{said[1:]}"
+        for word, said in _written_small(language)
+    }
+    short |= language.abbreviations
     ends = alternatives(short)
     needs = "".join({next((mark for mark in "./" if mark in word), word[0]) for word in short})
 

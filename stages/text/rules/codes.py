@@ -24,7 +24,7 @@ _CODED = (
 )
 _KEYED = (
     "[Pp]ress|[Dd]ial|[Hh]it|[Pp]ush|[Ee]nter|then|or|and|"
-    "[Pp]ulse|[Mm]arque|o|y|sur|composez|puis|ou|Sie|dann|oder|[Pp]rema|[Dd]igiti|poi"
+    "[Pp]ulse|[Mm]arque|[Tt]apez|o|y|sur|composez|puis|ou|Sie|dann|oder|[Pp]rema|[Dd]igiti|poi"
 )
 _STATES = (
     "AL:Alabama AK:Alaska AZ:Arizona AR:Arkansas CA:California CO:Colorado CT:Connecticut DE:Delaware FL:Florida "
@@ -102,6 +102,10 @@ def rules(language: Language) -> Iterator[Rule]:
         say.mixed,
         DIGIT,
     )
+    if language.code in ("de", "es", "it"):
+        yield rule(
+            r"(?<=, )\d{5}(?= [A-ZÁÉÍÓÚÄÖÜ][a-zà-ü])", lambda match: say.spelt(match[0]), "," + DIGIT
+        )  # in front of a town
     ends = r"(?=[\s.,;:!?)]|$)"
     yield rule(rf"\b(?P<what>(?:{_KEYED}) )(?P<key>[*#])(?P<digits>(?<=\*)\d{{1,4}}|){ends}", say.key, "*#")
     if language.code == "en":

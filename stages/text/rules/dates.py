@@ -1,11 +1,11 @@
 """Dates and times of day, as people say them."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from stages.text.languages.language import Language
 from stages.text.rules.quantities import Quantities
-from stages.text.rules.rule import DIGIT, Rule, alternatives, before, rule
+from stages.text.rules.rule import DIGIT, Rule, alternatives, before, before_series, rule
 
 SHORT_MONTHS = {
     "Jan": 1, "Feb": 2, "Mar": 3, "Apr": 4, "Jun": 6, "Jul": 7, "Aug": 8, "Sep": 9, "Sept": 9, "Oct": 10, "Nov": 11,
@@ -23,6 +23,10 @@ _DATED = (
 """In front of a date in numbers."""
 
 
+def _recased(name: str, names: Iterable[str]) -> str:
+    return next(each for each in names if each.casefold() == name.casefold())
+
+
 class Dates:
     def __init__(self, language: Language) -> None:
         self.language = language
@@ -36,7 +40,7 @@ class Dates:
             number, day = day, number
         if not (1 <= number <= 12 and 1 <= day <= 31):
             return self._parts(match)
-        said = self.language.day(day, self.language.months[number - 1], before(match))
+        said = self.language.day(day, self.language.months[number - 1], before_series(match))
         year = found.get("year")
         if not year:
             return said
@@ -53,6 +57,12 @@ class Dates:
         year = f", {self.year(int(match['year']))}" if match["year"] else ""
         return f"{month} {ordinal(int(match['day']))} {self.language.words['to']} {ordinal(last)}{year}"
 
+    def span(self, match: re.Match[str]) -> str:
+        """ "vom ersten bis fünften Mai"."""
+        front, own = before_series(match), self.language
+        first, last = (own.ordinal_form(own.ordinal(int(match[day])), ".", front) for day in ("day", "last"))
+        return f"{first} {own.words['to']} {last} {own.months[self.month_number(match['month']) - 1]}"
+
     def _parts(self, match: re.Match[str]) -> str:
         numbers = (self.language.cardinal(int(part)) for part in re.findall(r"\d+", match[0]))
         return f" {self.language.words['slash']} ".join(numbers)
@@ -63,7 +73,10 @@ class Dates:
     def month_number(self, name: str) -> int:
         name = name.rstrip(".")
         months = [month.casefold() for month in self.language.months]
-        return months.index(name.casefold()) + 1 if name.casefold() in months else SHORT_MONTHS[name]
+        if name.casefold() in months:
+            return months.index(name.casefold()) + 1
+        short = self.language.short_months
+        return SHORT_MONTHS[name] if not short else short.get(name) or short[_recased(name, short)]
 
     def day_first(self, match: re.Match[str]) -> str:
         """ "3 May 2026"."""
@@ -120,8 +133,11 @@ def _duration(language: Language, match: re.Match[str]) -> str:
 def rules(language: Language) -> Iterator[Rule]:
     """In the order of `language`: English has the month first where only numbers stand."""
     say, year = Dates(language), r"(?P<year>\d{4}|\d{2})"
-    names = [*language.months, *(SHORT_MONTHS if language.code == "en" else ())]
+    short = SHORT_MONTHS if language.code == "en" else language.short_months
+    names = [*language.months, *short]
     months = rf"(?P<month>{alternatives(names)})"
+    if language.short_months:
+        months = rf"(?P<month>{alternatives(language.months)}|(?:{alternatives(short)})\.?)"
     day = r"(?P<day>\d{1,2})"
     yield rule(
         r"(?<![\d.-])(?P<year>\d{4})-(?P<month>0\d|1[0-2])-(?P<day>[0-3]\d)(?!\d)(?:T(?=\d))?",
@@ -183,6 +199,9 @@ def _day_first(language: Language, say: Dates, months: str, day: str, year: str)
         rf"(?<![\d/.-]){day}-(?P<month>\d{{1,2}})-(?P<year>(?:19|20)\d\d)(?![\d-])", say.date, "-" + DIGIT
     )
     if language.code == "de":
+        yield rule(
+            rf"(?<![\w.]){day}\.\s?[-–]\s?(?P<last>\d{{1,2}})\. {months}(?!\w)", say.span, "-–" + DIGIT
+        )
         yield rule(rf"(?<![\d/.]){day}\.(?P<month>1[0-2]|0?[1-9])\.(?!\d)", say.date, "." + DIGIT)
     else:
         front = r"(?P<what>\b(?:[Ee]l|[Aa]l|[Dd]el|[Ll]e|[Dd]u|[Aa]u|[Ii]l|[Dd]al))"
@@ -202,7 +221,7 @@ def _day_first(language: Language, say: Dates, months: str, day: str, year: str)
     )
     if language.code == "fr":
         yield rule(
-            r"(?<![\d:.])(?P<hour>\d{1,2}) ?h(?: ?(?P<minute>[0-5]\d))?(?![\w/])(?P<half>)?",
+            r"(?<![\d:.])(?P<hour>\d{1,2}) ?h(?: ?(?P<minute>[0-5]\d)(?! ?min))?(?![\w/])(?P<half>)?",
             say.clock,
             "h" + DIGIT,
         )

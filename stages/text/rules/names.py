@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 from stages.text.languages.language import Language
-from stages.text.rules.rule import DIGIT, Rule, before, following, rule
+from stages.text.rules.rule import DIGIT, Rule, alternatives, before, following, rule
 
 _CALLED = (
     "[Cc]all(?:s|ed|ing)?|[Dd]ial(?:s|ed|ing|ling)?|[Rr]ing|[Pp]hone|[Tt]ext(?:ing)?|[Cc]ontact|"
@@ -12,9 +12,15 @@ _CALLED = (
     "[Cc]hiam(?:ate|are|[ai])|"
     "[Cc]omponi"
 )
+_SOFTWARE = (
+    "i(?:Pad)?OS|macOS|watchOS|Android|Windows|Linux|Ubuntu|Debian|Python|Java|PHP|Ruby|Node(?:\\.js)?|Firefox|Chrome|"
+    "Safari|USB|HDMI|Bluetooth|TLS|GPT|Llama|Office"
+)
+"""What has versions with a point, also where the custom is a comma."""
 _TELEPHONE = "|".join(rf"(?<=\b[Tt][eé]l{mark})" for mark in (r"\.", r"\. ", ": ", r"\.: "))
 """What is right behind one of these is a telephone number."""
-_AT = r"(?:(?:me|us|him|her|them|back|at|le|el|al|il|la|die|den) ){0,3}"
+_AT = r"(?:(?:me|us|him|her|them|back|at|le|el|al|il|la|lo|die|den) ){0,3}(?:l['’])?"
+_GROUPS = r"\d{2,4}(?:[ .]\d{2,4}){2,5}"
 _THINGS = "people|persons|customers|clients|users|friends|numbers|men|women|times|of|more|other"
 _ALWAYS_CALLED = frozenset(("911", "112", "999", "988"))
 _ARTICLES = frozenset(("el", "il", "al", "le", "die", "der"))
@@ -33,7 +39,8 @@ class _Names:
 
     def code(self, match: re.Match[str]) -> str:
         """The digits behind the word that says that they are a code."""
-        return match["what"] + re.sub(r"\d+", lambda digits: self.spelt(digits[0]), match["digits"])
+        digits = re.sub(r"(?<=\d)[ .](?=\d)", ", ", match["digits"])
+        return match["what"] + re.sub(r"\d+", lambda group: self.spelt(group[0]), digits)
 
     def called(self, match: re.Match[str]) -> str:
         """The same of a number that is called, unless that one is said as one number."""
@@ -77,7 +84,7 @@ def rules(language: Language) -> Iterator[Rule]:
     say = _Names(language)
     yield from _telephone_numbers(language, say)
     yield from _called(language, say)
-    yield from _versions(say)
+    yield from _versions(say, language.decimal_comma)
     yield from _signs(language)
 
 
@@ -108,6 +115,9 @@ def _telephone_numbers(language: Language, say: _Names) -> Iterator[Rule]:
         ends = r"(?=\s*(?:[.,;:!?)](?!\d)|$))"
         yield rule(rf"(?<![\w.,])[6-9]\d\d \d{{3}} \d{{3}}{ends}", say.digits, DIGIT)
         yield rule(
+            r"(?<![\w.,])(?:[6-9]\d\d(?: \d\d){3}|9\d \d{3} \d\d \d\d)(?![\w.,]*\d)", say.digits, DIGIT
+        )
+        yield rule(
             rf"\b(?P<what>(?:{_CALLED}|[Tt]eléfono|[Mm]óvil|[Nn]úmero)(?: es)? {_AT})"
             r"(?P<digits>[6-9]\d\d \d{3} \d{3})(?![\w.,]*\d)",
             lambda match: match["what"] + ", ".join(map(say.spelt, match["digits"].split())),
@@ -120,22 +130,27 @@ def _telephone_numbers(language: Language, say: _Names) -> Iterator[Rule]:
 
 def _called(language: Language, say: _Names) -> Iterator[Rule]:
     """A number that is called, or too long for any other."""
+    units = alternatives(language.units)
     yield rule(
         rf"\b(?P<what>(?:{_CALLED}) (?:[A-Z]{{2,12}} to )?{_AT})"
-        rf"(?P<digits>\d{{3}} \d{{4}}|\d{{3,6}}(?: or \d{{3,6}})?)\b(?![.,:]\d|-\w| \d| (?:{_THINGS})\b)",
+        rf"(?P<digits>{_GROUPS}|\d{{3}} \d{{4}}|\d{{3,6}}(?: or \d{{3,6}})?)\b(?![.,:]\d|-\w| \d| (?:{_THINGS})\b)",
         say.called,
         DIGIT,
     )
     yield rule(
-        rf"(?<![\w.,:$£€/-])(?:{language.emergencies})(?![\w%°]|[.,:/-]\d| ?[€$£])", say.emergency, DIGIT
+        rf"(?<![\w.,:$£€/-])(?:{language.emergencies})(?![\w%°]|[.,:/-]\d| ?[€$£]|\s(?:{units})(?!\w))",
+        say.emergency,
+        DIGIT,
     )
     yield rule(r"(?<![\d.,:$£€-])(?:0\d{2,}|\d{7,}(?<!000))(?![\d.,:]*\d)", say.digits, DIGIT)
 
 
-def _versions(say: _Names) -> Iterator[Rule]:
-    yield rule(r"(?<![\d.])(?!\d{1,3}(?:\.\d{3}){2,}(?![.,]?\d))\d+(?:\.\d+){2,}(?!\d)", say.version, DIGIT)
+def _versions(say: _Names, decimal_comma: bool) -> Iterator[Rule]:
+    yield rule(r"(?<![\d.])(?!\d{1,3}(?:\.\d{3}){2,}(?!\.?\d))\d+(?:\.\d+){2,}(?!\d)", say.version, DIGIT)
     yield rule(r"(?<![A-Za-z])[vV](?=\d+\.)", "version ", DIGIT)
-    yield rule(r"\b(?P<what>[Vv]ersi(?:on|ón|one) )(?P<digits>\d+\.\d+)(?![.\d])", say.named_version, DIGIT)
+    if decimal_comma:
+        yield rule(rf"\b(?P<what>(?:{_SOFTWARE}) )(?P<digits>\d+\.\d+)(?!\.?\d)", say.named_version, DIGIT)
+    yield rule(r"\b(?P<what>[Vv]ersi(?:on|ón|one) )(?P<digits>\d+\.\d+)(?!\.?\d)", say.named_version, DIGIT)
 
 
 def _signs(language: Language) -> Iterator[Rule]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from stages.text.languages.language import Language, Money
 from stages.text.rules.abbreviations import SENTENCE_ENDS
-from stages.text.rules.rule import DIGIT, Rule, alternatives, before, following, rule
+from stages.text.rules.rule import DIGIT, Rule, alternatives, before, before_series, following, rule
 
 _THIN = "\u00a0\u202f\u2009"
 _MINUS = r"(?<![\w)\]])[-−](?=[\d.$£€])"
@@ -16,6 +16,8 @@ _CALLED_A_YEAR = re.compile(r"\b[Yy]ear \Z")
 _NOUN = re.compile(r" ([^\W\d_]+)(?!\w)")
 _LARGE = re.compile(r"mil+[ioó]|[bt]r?il+[ioó]", re.IGNORECASE)
 """Scales from a million on."""
+_TIMES = ("h", "min", "s")
+_ELIDED = "'"
 _PER = r"(?:\s?/\s?(?P<per>[A-Za-z]{1,12}[²³]?)(?!\w))?"
 _TO = r"(?:-|\s?[–—]\s?)"
 _ATTRIBUTED = re.compile(r"(?:bill|note|coin|gift|fine|prize|voucher|banknote)\b")
@@ -84,7 +86,7 @@ class Quantities:
             return f"{self.say(text)} {scale} {self._of(noun) if _LARGE.search(scale) else noun}"
         alone = int(whole) == 1
         said = self._language.one(money.one) if alone else ""
-        said = said or self._language.counted(self.whole(whole))
+        said = said or self._counted(whole, money.many)
         if not decimals.strip("0"):
             is_round = int(whole) and not int(whole) % 10**6
             return f"{said} {self._of(noun) if is_round else money.one if alone else noun}"
@@ -107,10 +109,17 @@ class Quantities:
         alone = whole == "1" and not decimals and not scale
         said = self._language.one(one) if alone and unit not in "%‰" else ""
         is_share = unit in "%‰" and self._language.code == "es"  # "veintiuno por ciento"
-        said = said or (self.say(text) if decimals or is_share else self._language.counted(self.whole(whole)))
-        rate = f" {self._words['per']} {units.get(per, (per,))[0]}" if per else ""
-        is_one = alone or attributed or (bool(decimals) and int(whole) < self._language.singular_below)
-        return f"{said}{scale} {one if is_one else many}{rate}"
+        said = said or (self.say(text) if decimals or is_share else self._counted(whole, many))
+        word = "per" if per in _TIMES or per not in units else "per unit"
+        rate = f" {self._words.get(word, self._words['per'])} {units.get(per, (per,))[0]}" if per else ""
+        is_less = bool(decimals) or int(whole) == 0
+        is_one = alone or attributed or (is_less and int(whole) < self._language.singular_below)
+        return f"{said}{scale}{'' if said.endswith(_ELIDED) else ' '}{one if is_one else many}{rate}"
+
+    def _counted(self, digits: str, noun: str) -> str:
+        """A whole number in front of what it counts: "veintiuna", "doscientas"."""
+        own = self._language
+        return own.counted(own.agreed(self.whole(digits), int(digits), noun))
 
     def _is_name(self, match: re.Match[str]) -> bool:
         labels = self._language.labels
@@ -127,17 +136,20 @@ class Quantities:
         else:
             said = self.say(text)
             noun = _NOUN.match(string, match.end())
-            if noun and text.isdigit() and not self._is_name(match):
-                said = self._language.agreed(said, int(text), noun[1])
+            whole, decimals = self.parts(text)
+            if noun and not decimals and not self._is_name(match):
+                said = self._language.agreed(said, int(whole), noun[1])
         minus = f"{self._words['minus']} " if match["minus"] else ""
         start, end = match.span()
         front = " " if string[max(start - 1, 0) : start].isalpha() else ""
         return f"{front}{minus}{said}{' ' if string[end : end + 1].isalpha() else ''}"
 
 
-def _is_attributed(match: re.Match[str]) -> bool:
+def _is_attributed(language: Language, match: re.Match[str]) -> bool:
     """Whether it stands before what it tells of: "a five kilometer run"."""
-    return before(match) in ("a", "A", "an", "An") and following(match)[:1].isalpha()
+    return (
+        language.code == "en" and before(match) in ("a", "A", "an", "An") and following(match)[:1].isalpha()
+    )
 
 
 def _is_year(text: str) -> bool:
@@ -157,7 +169,7 @@ class _Said:
         found = match.groupdict()
         money = self._language.money[found.get("code") or found["sign"]]
         scale = self._language.scales[found["scale"]] if found.get("scale") else ""
-        attributed = _is_attributed(match) or bool(_ATTRIBUTED.match(following(match)))
+        attributed = _is_attributed(self._language, match) or bool(_ATTRIBUTED.match(following(match)))
         said = self._say.amount(found["n"], scale, money, attributed)
         if found.get("m"):
             said = f"{self._say.say(found['m'])} {self._words['to']} {said}"
@@ -168,7 +180,7 @@ class _Said:
 
     def measure(self, match: re.Match[str]) -> str:
         """A measure, or a range of measures."""
-        is_one = _is_attributed(match) or match["joint"] == "-"
+        is_one = _is_attributed(self._language, match) or match["joint"] == "-"
         scale = f" {self._language.scales[match['scale']]}" if match["scale"] else ""
         said = self._say.measure(match["n"], match["unit"], match["per"] or "", is_one, scale)
         if match["m"]:
@@ -199,7 +211,7 @@ class _Said:
         """ "22nd"."""
         number = int(match["n"].replace(",", "").replace(".", ""))
         mark = match[0][len(match["n"]) :]
-        return self._language.ordinal_form(self._language.ordinal(number), mark, before(match))
+        return self._language.ordinal_form(self._language.ordinal(number), mark, before_series(match))
 
     def range(self, match: re.Match[str]) -> str:
         """ "9-5", "2010–2015"."""

@@ -15,6 +15,10 @@ DIGIT = "0"
 """In `needs`: a digit, and one of the other characters too."""
 
 
+_SERIES_CHARS = 60
+_WITH_DATIVE = frozenset(("in", "auf", "mit", "aus", "von", "zu", "bei", "nach", "seit", "an", "ab", "vor"))
+
+
 class Rule(NamedTuple):
     """`needs` are characters of which a text has at least one wherever the pattern can match; none says nothing."""
 
@@ -69,6 +73,18 @@ def before(match: re.Match[str]) -> str:
     """The word in front of a match on its line, "" if there is none; with its marks."""
     head = match.string[: match.start()].rsplit("\n", 1)[-1].rstrip(" \t")
     return head.rsplit(maxsplit=1)[-1] if head else ""
+
+
+_SERIES = re.compile(r"(?:\d{1,2}\.(?: [A-Za-zäÄ]+)?,? ?(?:[-–]|und|oder|bis(?: zum)?|,)? ?)+\Z")
+
+
+def before_series(match: re.Match[str]) -> str:
+    """The word in front of a match, or of the ordinals before it: "am" of the second in "am 3. und 4."."""
+    head = match.string[: match.start()].rsplit("\n", 1)[-1]
+    words = _SERIES.sub("", head[-_SERIES_CHARS:]).split()
+    if len(words) > 1 and words[-1] == "der" and words[-2].casefold() in _WITH_DATIVE:
+        return "dem"  # "in der dritten"
+    return words[-1] if words else ""
 
 
 def following(match: re.Match[str]) -> str:
