@@ -7,7 +7,6 @@ than what was read by no more than `DUE`. In sentences a phrase that sounds othe
 and one that was misread by 0.1 to 5.5.
 """
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from functools import lru_cache
 from itertools import pairwise
@@ -17,6 +16,7 @@ import numpy as np
 
 from stages.providers.moonshine.decode import END, START, Decoder
 from stages.providers.moonshine.vocabulary import bytes_of
+from stages.providers.whisper.phrases import as_given, written
 from stages.runtime.onnx import Floats
 
 DUE = 6.0
@@ -106,7 +106,7 @@ class Respeller:
         for token in tokens:
             text += self._text([token])
             edges.append(len(text))
-        spans = [match.span() for one in phrases for match in _written(one).finditer(text)]
+        spans = [match.span() for one in phrases for match in written(one).finditer(text)]
         return {at for at, edge in enumerate(edges[1:]) if any(start < edge <= end for start, end in spans)}
 
     def _likeliest(
@@ -182,17 +182,3 @@ def _log_probabilities(logits: Floats) -> Floats:
     above = logits - logits.max(-1, keepdims=True)
     found: Floats = above - np.log(np.exp(above).sum(-1, keepdims=True))
     return found
-
-
-def as_given(text: str, phrases: Iterable[str]) -> str:
-    """The text with its phrases as they were given, capitals and all; what has none stays as it was written."""
-    for phrase in phrases:
-        if phrase != phrase.lower():
-            text = _written(phrase).sub(lambda _, phrase=phrase: phrase, text)  # type: ignore[misc]
-    return text.strip()
-
-
-@lru_cache(1_000)
-def _written(phrase: str) -> re.Pattern[str]:
-    """Where a phrase stands in a text, whatever its capitals."""
-    return re.compile(rf"(?<!\w){re.escape(phrase)}(?!\w)", re.IGNORECASE)

@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol, Self
 
@@ -18,6 +19,8 @@ import numpy as np
 
 from audio.formats import SPEECH_HZ, Samples
 from stages.errors import ModelFileError, ProviderError
+from stages.providers.whisper.phrases import respelled
+from stages.providers.whisper.pieces import tokens_of
 from stages.providers.whisper.quiet import FRAME_SAMPLES, frame_levels, speech_span
 from stages.providers.whisper.segments import LONGEST_SAMPLES, Segment, next_stretch, read_on
 from stages.providers.whisper.text import NO_SPEECH, UNCLEAR_BELOW, Reading, read, token_limit
@@ -36,6 +39,8 @@ _WINDOW_S = 30.0
 _PROMPT = ["<|startoftranscript|>"]
 """And nothing more, so that it writes time stamps, without which it loops more often."""
 
+_LEAST_PROBABLE = 1e-30
+
 NOTHING = Reading("", no_speech=1.0)
 
 
@@ -47,6 +52,9 @@ class Engine(Protocol):
 
     def generate(self, encoded: Any, max_tokens: int) -> tuple[list[str], float, float]:
         """Tokens, mean log probability, probability of no speech."""
+
+    def weigh(self, encoded: Any, text: str, frames: int) -> float:
+        """The log probability of a text as a whole, in sound of so many frames."""
 
 
 class MultilingualEngine(Engine, Protocol):
@@ -65,6 +73,7 @@ class WhisperModel:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self.phrases: tuple[str, ...] = ()
 
     @classmethod
     def load(cls, directory: Path, *, threads: int) -> Self:
@@ -83,6 +92,12 @@ class WhisperModel:
             ) from error
         except (RuntimeError, ValueError) as error:
             raise ModelFileError(f"{MODEL_NAME}: cannot load {directory}: {error}") from error
+
+    def listening_for(self, phrases: tuple[str, ...]) -> Self:
+        """The same model, told which phrases are likely to be said."""
+        told = copy(self)
+        told.phrases = phrases
+        return told
 
     def transcribe(
         self,
@@ -107,8 +122,24 @@ class WhisperModel:
         stretch = next_stretch(samples, start)
         if stretch.heard_from == stretch.heard_to:
             return Segment(stretch, NOTHING)
-        reading = self._read_twice(samples[stretch.heard_from : stretch.heard_to], keep_going)
+        speech = samples[stretch.heard_from : stretch.heard_to]
+        reading = self._read_twice(speech, keep_going)
+        if reading is not None and reading.text and self.phrases:
+            reading = self._with_phrases(reading, speech, keep_going)
         return None if reading is None else Segment(stretch, reading)
+
+    def _with_phrases(
+        self, reading: Reading, speech: Samples, keep_going: Callable[[], bool]
+    ) -> Reading | None:
+        """The reading with what was probably said of the phrases that are due."""
+        frames = _frames(len(speech) / SPEECH_HZ + _PAD_S)
+        encoded = cache(lambda: self._engine.encode(log_mel(speech, frames)))  # only if a text is weighed
+
+        def weigh(text: str) -> float:
+            return self._engine.weigh(encoded(), text, frames)
+
+        text = respelled(reading.text, self.phrases, weigh, keep_going)
+        return None if text is None else replace(reading, text=text)
 
     def _read_twice(self, speech: Samples, keep_going: Callable[[], bool]) -> Reading | None:
         """What is said, with a second try if the first is doubtful."""
@@ -139,9 +170,7 @@ class WhisperModel:
     ) -> Reading | None:
         """One try at `int16[n]` of at most 28 s with `pad_s` of silence after it; None if not to go on."""
         duration_s = len(speech) / SPEECH_HZ
-        window_s = min(duration_s + pad_s, _WINDOW_S)
-        frames = int(window_s * FRAMES_PER_S) // 2 * 2  # the encoder halves their number
-        encoded = self._engine.encode(log_mel(speech, frames))
+        encoded = self._engine.encode(log_mel(speech, _frames(duration_s + pad_s)))
         if not keep_going():
             return None
         tokens, log_probability, no_speech = self._engine.generate(encoded, token_limit(duration_s))
@@ -169,11 +198,16 @@ class MultilingualModel(WhisperModel):
     def languages_of(self, samples: Samples) -> Mapping[str, float]:
         """How probable each language is by the first seconds of `int16[n]` at 16 kHz. Raises ProviderError."""
         first = samples[: int(_NAMED_BY_S * SPEECH_HZ)]
-        frames = int((len(first) / SPEECH_HZ + _PAD_S) * FRAMES_PER_S) // 2 * 2
         try:
-            return self._multilingual.languages_of(self._engine.encode(log_mel(first, frames)))
+            features = log_mel(first, _frames(len(first) / SPEECH_HZ + _PAD_S))
+            return self._multilingual.languages_of(self._engine.encode(features))
         except (RuntimeError, ValueError) as error:
             raise ProviderError(f"the embedded recogniser failed: {error}") from error
+
+
+def _frames(window_s: float) -> int:
+    """An even number, as the encoder halves it."""
+    return int(min(window_s, _WINDOW_S) * FRAMES_PER_S) // 2 * 2
 
 
 class _Ctranslate2:
@@ -181,6 +215,7 @@ class _Ctranslate2:
         import ctranslate2
 
         self.prompt = _PROMPT
+        self._directory = directory
         self._as_view = ctranslate2.StorageView.from_array
         self._model = ctranslate2.models.Whisper(
             str(directory), device="cpu", compute_type="int8", inter_threads=1, intra_threads=threads
@@ -209,3 +244,16 @@ class _Ctranslate2:
             return_no_speech_prob=True,
         )[0]
         return result.sequences[0], result.scores[0], result.no_speech_prob
+
+    def weigh(self, encoded: Any, text: str, frames: int) -> float:
+        numbers = _numbers(self._directory)
+        start = [numbers[piece] for piece in self.prompt]
+        found = self._model.align(encoded, start, [tokens_of(f" {text}", numbers)], frames // 2)[0]
+        return float(np.log(np.maximum(found.text_token_probs, _LEAST_PROBABLE)).sum())
+
+
+@cache
+def _numbers(directory: Path) -> dict[str, int]:
+    """The number of each piece of a model's vocabulary."""
+    pieces = (directory / "vocabulary.txt").read_text(encoding="utf-8").split("\n")
+    return {piece: number for number, piece in enumerate(pieces)}

@@ -29,14 +29,14 @@ class MultilingualRecogniser(EmbeddedRecogniser):
     """Whisper base on this machine's CPU: English, Spanish, French, German, Italian, or several of them."""
 
     title = "Whisper base (embedded)"
-    capabilities = RecogniserCapabilities(partials=True, languages=CODES)
+    capabilities = RecogniserCapabilities(partials=True, languages=CODES, phrases=True)
     Settings = MultilingualSettings
 
     def __init__(self, models: Models, worker: Worker) -> None:
         super().__init__(next(iter(models.values())), worker)
         self._models = models
         self.language = next(iter(models))
-        self.capabilities = RecogniserCapabilities(partials=True, languages=tuple(models))
+        self.capabilities = RecogniserCapabilities(partials=True, languages=tuple(models), phrases=True)
 
     @classmethod
     def from_settings(cls, settings: RecogniserSettings) -> Self:
@@ -54,7 +54,10 @@ class MultilingualRecogniser(EmbeddedRecogniser):
     def open(
         self, on_partial: Callable[[Partial], None] | None = None, *, hints: SpeechHints = SpeechHints()
     ) -> EmbeddedRecognition:
-        """Begin an utterance, in the language of the hints if it is one of its own."""
+        """Begin an utterance, in the language of the hints if it is one of its own; phrases that are due are listened
+        for."""
         wanted = (hints.language or "").replace("_", "-").partition("-")[0].lower()
         models = {wanted: self._models[wanted]} if wanted in self._models else self._models
+        if hints.phrases:
+            models = {code: model.listening_for(hints.phrases) for code, model in models.items()}
         return EmbeddedRecognition(self, on_partial, LanguageReader(models, hints.last_language))

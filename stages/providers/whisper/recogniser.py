@@ -69,7 +69,7 @@ class EmbeddedRecogniser:
 
     interface = 1
     title = "Whisper tiny.en (embedded)"
-    capabilities = RecogniserCapabilities(partials=True)
+    capabilities = RecogniserCapabilities(partials=True, phrases=True)
     Settings = RecogniserSettings
     language = "en"
 
@@ -95,7 +95,9 @@ class EmbeddedRecogniser:
     def open(
         self, on_partial: Callable[[Partial], None] | None = None, *, hints: SpeechHints = SpeechHints()
     ) -> "EmbeddedRecognition":
-        """Begin an utterance."""
+        """Begin an utterance, in which phrases that are due are listened for."""
+        if hints.phrases and isinstance(self.model, WhisperModel):
+            return EmbeddedRecognition(self, on_partial, self.model.listening_for(hints.phrases))
         return EmbeddedRecognition(self, on_partial)
 
     def close(self) -> None:

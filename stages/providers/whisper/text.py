@@ -174,3 +174,9 @@ def _byte_of_letter() -> dict[str, int]:
     plain = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
     others = sorted(set(range(256)) - set(plain))
     return {chr(byte): byte for byte in plain} | {chr(256 + n): byte for n, byte in enumerate(others)}
+
+
+@cache
+def letter_of_byte() -> dict[int, str]:
+    """The same the other way round."""
+    return {byte: letter for letter, byte in _byte_of_letter().items()}

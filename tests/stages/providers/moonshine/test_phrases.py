@@ -8,7 +8,7 @@ import pytest
 from stages.ports import Expects
 from stages.providers.moonshine.decode import END, START
 from stages.providers.moonshine.model import MoonshineModel
-from stages.providers.moonshine.phrases import Respeller, as_given, tokens_of
+from stages.providers.moonshine.phrases import Respeller, tokens_of
 from stages.runtime.onnx import Floats
 from tests.support.audio_maker import silence, voice
 from tests.support.moonshine import ScriptedEngine, text_of
@@ -98,11 +98,6 @@ def test_pieces_that_were_made_first_are_joined_first() -> None:
     ]
     assert tokens_of("", PIECES) == tokens_of("\u0142", PIECES) == ()
     assert START not in tokens_of("<s>", PIECES)
-
-
-def test_phrases_are_shown_as_they_were_given() -> None:
-    assert as_given("o'brien has sip, and gossip", ["O'Brien", "SIP", "C++"]) == "O'Brien has SIP, and gossip"
-    assert as_given("He speaks c++.", ["C++"]) == "He speaks C++."
 
 
 @pytest.mark.parametrize(("phrases", "text"), [((), "cloves"), (("clubs",), "clubs")])

@@ -31,6 +31,10 @@ class Engine:
         words = [f"\u0120{word}" for word in text.split()]
         return ["<|0.00|>", *words, "<|1.00|>"], log_probability, 0.0
 
+    def weigh(self, encoded: Any, text: str, frames: int) -> float:
+        self._asked.append(text)
+        return 0.0
+
     def languages_of(self, encoded: Any) -> Mapping[str, float]:
         return self._odds
 

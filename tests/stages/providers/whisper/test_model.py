@@ -51,6 +51,8 @@ class ScriptedEngine:
     def __init__(self, *answers: tuple[str, float, float]) -> None:
         self.answers = answers or (("Ġyes", -0.1, 0.1),)
         self.frames: list[int] = []
+        self.weighed: list[str] = []
+        self.weights: dict[str, float] = {}
 
     def encode(self, features: Floats) -> int:
         assert features.shape[0] == 80
@@ -61,6 +63,11 @@ class ScriptedEngine:
     def generate(self, encoded: int, max_tokens: int) -> tuple[list[str], float, float]:
         tokens, log_probability, no_speech = self.answers[min(encoded, len(self.answers)) - 1]
         return tokens.split()[:max_tokens], log_probability, no_speech
+
+    def weigh(self, encoded: int, text: str, frames: int) -> float:
+        """`weights` of the text."""
+        self.weighed.append(text)
+        return self.weights.get(text, -50.0)
 
 
 def test_a_sure_answer_is_taken_and_costs_its_length_and_two_seconds() -> None:
@@ -74,6 +81,22 @@ def test_a_doubtful_answer_is_tried_again_with_more_silence_and_the_better_is_ta
         engine = ScriptedEngine(("Ġfirst", doubtful, 0.1), ("Ġbetter", again, 0.1))
         assert text_of(WhisperModel(engine).transcribe(voice(2000))) == better
         assert engine.frames == [400, 1000]
+
+
+def test_phrases_that_are_due_are_weighed_and_the_speech_is_encoded_for_them_once_more() -> None:
+    engine = ScriptedEngine(("Ġten Ġof Ġclothes", -0.1, 0.1))
+    engine.weights = {"ten of clothes": -1.0, "ten of clubs": -2.0}
+    model = WhisperModel(engine)
+    assert text_of(model.listening_for(("clubs", "cloth")).transcribe(voice(2000))) == "ten of clubs"
+    assert engine.frames == [400, 400]
+    assert text_of(model.transcribe(voice(2000))) == "ten of clothes"
+
+
+def test_where_nothing_is_like_a_phrase_nothing_is_weighed() -> None:
+    engine = ScriptedEngine(("Ġyes", -0.1, 0.1))
+    assert text_of(WhisperModel(engine).listening_for(("Kowalski",)).transcribe(voice(2000))) == "yes"
+    assert engine.frames == [400]
+    assert engine.weighed == []
 
 
 def test_what_was_said_long_after_the_end_of_a_hypothesis_is_read_on() -> None:
