@@ -1,12 +1,15 @@
 """Nothing that the person said is answered before a guard has judged it, however it came about."""
 
 import base64
+import math
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
 import anyio
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from audio.formats import SPEECH_HZ, Samples
 from server.domain.values import SessionConfig, TurnDetection
@@ -439,3 +442,46 @@ def test_a_spoken_turn_that_is_refused_says_so_from_its_beginning() -> None:
             assert (await stage.wire.until(kind))["response"]["metadata"] == {"x_guard": "blocked"}
 
     play(lambda: Stage("Fine.", heard="open sesame", blocked=("open sesame",)), story)
+
+
+class TimedGuard(SlowGuard):
+    """Knows when it has judged."""
+
+    judged_at = math.inf
+
+    async def execute(self, ctx: StageContext) -> StageOutput:
+        verdict = await super().execute(ctx)
+        self.judged_at = anyio.current_time()
+        return verdict
+
+
+SOME_S = st.floats(0.0, 2.0)
+
+
+def first_sound_at(stage: Stage) -> float:
+    return next(at for at, event in stage.wire.seen if event["type"] == "response.output_audio.delta")
+
+
+@pytest.mark.no_cover
+@settings(max_examples=200, deadline=None)
+@given(judges_s=SOME_S, writes_s=SOME_S, speaks_s=SOME_S, blocks=st.booleans())
+def test_no_sample_leaves_before_the_verdict_and_none_waits_longer_than_for_it(
+    judges_s: float, writes_s: float, speaks_s: float, blocks: bool
+) -> None:
+    async def story(stage: Stage) -> None:
+        stage.ask("hello")
+        await stage.wire.until(DONE)
+
+    def stage_of(guard: SlowGuard | None) -> Stage:
+        said = Said("Of course, it is noon.", conduct=Conduct(delay_s=writes_s))
+        return Stage(said, voice=Conduct(delay_s=speaks_s), guard=guard)
+
+    guard = TimedGuard(blocks=blocks, delay_s=judges_s)
+    stage = play(partial(stage_of, guard), story)
+    assert first_sound_at(stage) >= guard.judged_at
+    if blocks:
+        (done,) = [event for event in stage.wire.events() if event["type"] == DONE]
+        assert done["response"]["output"][0]["content"][0]["transcript"] == REFUSAL
+        return
+    ready_at = first_sound_at(play(partial(stage_of, None), story))
+    assert first_sound_at(stage) == pytest.approx(max(ready_at, guard.judged_at), abs=0.001)
