@@ -101,7 +101,7 @@ class SpokenText:
         shown = self._silent + self._foreign
         if self._chars or not shown.strip():
             return ""
-        if self._foreign or not (spoken := emoji_words(shown)):
+        if self._foreign or not (spoken := emoji_words(shown, self._language)):
             raise UnspeakableText(f"the voice cannot say this: {shown.strip()[:60]!r}")
         self._silent = ""
         return self._take_up(pieces(shown, self._language, self._any_script), spoken)

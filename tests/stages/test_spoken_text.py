@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stages.errors import UnspeakableText
 from stages.ports import Speech, WordTime
 from stages.spoken_text import CHAR_S, SpokenText
 
@@ -135,3 +136,33 @@ def test_a_character_takes_as_long_as_three_letters() -> None:
     speeches = [audio(pace - 1), audio(1), audio(500)]
     assert told(text, *speeches) == [(pace - 1, "好的。", []), (1, "", []), (500, "请坐。", [])]
     assert text.char_s == pytest.approx(CHAR_S * 15 / 7)
+
+
+@pytest.mark.parametrize(
+    ("language", "shown", "spoken"),
+    [
+        ("en", "🎉🎉", "party popper"),
+        ("en", "🤷‍♂️", "shrug"),
+        ("es", "👍 🎉", "pulgar arriba, una fiesta"),
+        ("fr", "😊", "un sourire"),
+        ("de-AT", "🇩🇪 ❤️", "eine Flagge, ein Herz"),
+        ("it", "🦄", "un emoji"),
+        ("en", "½", "one half"),
+        ("de", "①", "eins"),
+    ],
+)
+def test_what_is_emoji_or_signs_alone_is_named_in_the_answer_s_language(
+    language: str, shown: str, spoken: str
+) -> None:
+    text = SpokenText(RATE_HZ, language=language)
+    assert text.push(shown) + text.finish() == spoken
+
+
+@pytest.mark.parametrize(
+    "shown", ["...", "—", "$$$", "こんにちは", "Привет!", "¯\\_(ツ)_/¯", "```\n```", ":)"]
+)
+def test_what_holds_no_word_for_the_voice_is_a_failure(shown: str) -> None:
+    text = SpokenText(RATE_HZ)
+    assert text.push(shown) == ""
+    with pytest.raises(UnspeakableText):
+        text.finish()

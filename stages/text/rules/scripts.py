@@ -8,7 +8,7 @@ from functools import cache, partial
 from stages.text.languages.language import Language
 from stages.text.rules.rule import Rule, rule
 
-_FOREIGN = r"[^\W\d_A-Za-zªºÀ-ʸᴀ-ᶿḀ-ỿ⁰-↏²³¹µ①-⓿Ａ-Ｚａ-ｚ]"
+_FOREIGN = r"[^\W\d_A-Za-zªºÀ-ʸᴀ-ᶿḀ-ỿ⁰-↏²³¹µ¼-¾①-⓿Ａ-Ｚａ-ｚ]"
 _WORDS = re.compile(_FOREIGN)
 
 

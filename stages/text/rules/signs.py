@@ -92,6 +92,11 @@ def rules(language: Language) -> Iterator[Rule]:
     )  # of a note below the text
     yield rule(rf"[⁺⁻][{raised}]+|(?![²³](?![{raised}]))[{raised}]+", partial(_raised, language), raised)
     yield rule(rf"[{signs}]+", partial(_signs, said), "".join(said))
+    yield rule(
+        r"[①-⑳]",
+        lambda match: f" {language.cardinal(int(unicodedata.numeric(match[0])))} ",
+        "".join(map(chr, range(0x2460, 0x2474))),
+    )
     yield rule(r"[₀-₉]+", partial(_lowered, language), "₀₁₂₃₄₅₆₇₈₉")
     yield rule(r"--+", " — ", "-")
     yield rule(r"[^\w\s.,;:!?¡¿'\"()…—–’‘“”-]|_", " ")
