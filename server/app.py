@@ -26,20 +26,20 @@ from server.dialects.realtime.secrets import SecretOrders, render_secret
 from server.dialects.registry import DIALECTS, DialectTable
 from server.domain.ids import new_id
 from server.first_use import make_ready
-from server.gateway.admission import Admission
-from server.gateway.backstage import Overload, Unready
-from server.gateway.binding import cannot_bind
-from server.gateway.client_secrets import ClientSecrets
-from server.gateway.connection import GuardedConnection
-from server.gateway.conversations import Conversations
-from server.gateway.frame_memory import FrameMemory
-from server.gateway.http import DoorRules, FrontDoor
-from server.gateway.meter import PING_S, IntakeLimits
-from server.gateway.moves import Moves
-from server.gateway.returning import Returns
-from server.gateway.roster import Roster
-from server.gateway.shared_secrets import SharedSecrets
-from server.gateway.tls import Certificate
+from server.gateway.door.admission import Admission
+from server.gateway.door.backstage import Overload, Unready
+from server.gateway.door.client_secrets import ClientSecrets
+from server.gateway.door.http import DoorRules, FrontDoor
+from server.gateway.door.roster import Roster
+from server.gateway.door.shared_secrets import SharedSecrets
+from server.gateway.returns.conversations import Conversations
+from server.gateway.returns.moves import Moves
+from server.gateway.returns.returning import Returns
+from server.gateway.sockets.binding import cannot_bind
+from server.gateway.sockets.connection import GuardedConnection
+from server.gateway.sockets.frame_memory import FrameMemory
+from server.gateway.sockets.meter import PING_S, IntakeLimits
+from server.gateway.sockets.tls import Certificate
 from server.journal.recorder import Recorder
 from server.reception import Reception
 from server.response.prepared import Prepared
@@ -53,7 +53,7 @@ log = logging.getLogger(__name__)
 
 class App:
     """The application of one server process: it opens the port, and holds the live sessions. Implements
-    `server.gateway.backstage.Backstage`."""
+    `server.gateway.door.backstage.Backstage`."""
 
     certificate: Certificate | None = None
     """What TLS is served with, once the port is open. Somebody must keep it new (`Certificate.keep`)."""

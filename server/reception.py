@@ -21,15 +21,15 @@ from server.domain.events import Problem
 from server.domain.ids import Ids
 from server.domain.values import IgnoredSetting, ResumeOffer
 from server.domain.wire import Dialect, ResumableDialect, Wire, as_resumable
-from server.gateway.admission import Admission, QuotaOfKey, Visitor
-from server.gateway.backstage import Unready
-from server.gateway.connection import GuardedConnection
-from server.gateway.conversations import Conversations
-from server.gateway.handshake import presented_key
-from server.gateway.http import FrontDoor, path_of
-from server.gateway.meter import RESUMABLE_SILENCE_S
-from server.gateway.moves import Moves
-from server.gateway.returning import (
+from server.gateway.door.admission import Admission, QuotaOfKey, Visitor
+from server.gateway.door.backstage import Unready
+from server.gateway.door.http import FrontDoor, path_of
+from server.gateway.door.roster import Roster
+from server.gateway.door.shared_secrets import SharedSecrets
+from server.gateway.requests.handshake import presented_key
+from server.gateway.returns.conversations import Conversations
+from server.gateway.returns.moves import Moves
+from server.gateway.returns.returning import (
     TAKEN_OVER,
     NotResumed,
     ResumeClaim,
@@ -37,9 +37,9 @@ from server.gateway.returning import (
     not_resumed,
     resume_claim,
 )
-from server.gateway.roster import Roster
-from server.gateway.shared_secrets import SharedSecrets
-from server.gateway.socket_wire import SocketWire
+from server.gateway.sockets.connection import GuardedConnection
+from server.gateway.sockets.meter import RESUMABLE_SILENCE_S
+from server.gateway.sockets.socket_wire import SocketWire
 from server.journal.recorder import Recorder, SeededIds
 from server.journal.setup import Beginning, LiveParts
 from server.journal.wires import outer_wire

@@ -22,7 +22,7 @@ import anyio.to_thread
 from server.cli.listening_process import is_python, owners_of, started
 from server.config.settings import is_loopback
 from server.domain.errors import ServerError
-from server.gateway.backstage import Unready
+from server.gateway.door.backstage import Unready
 
 DEFAULT_URL = "http://127.0.0.1:8080"
 ASK_S = 5.0

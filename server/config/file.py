@@ -20,7 +20,7 @@ from server.config.guarding import GuardRule
 from server.config.settings import Settings
 from server.config.tables import Tables, written_out
 from server.config.tool_servers import ToolServer
-from server.gateway.quotas import KeyLimits
+from server.gateway.door.quotas import KeyLimits
 
 _FILE = "_file"
 

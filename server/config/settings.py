@@ -24,9 +24,9 @@ from server.config.languages import PHRASES, language_faults, with_language
 from server.config.recording import RecordingRules
 from server.config.waits import Interruption, Waits
 from server.domain.limits import Limits
-from server.gateway.addresses import Network, read_networks
-from server.gateway.quotas import KeyLimits, Quotas
-from server.gateway.tls import Certificate, tls_faults
+from server.gateway.door.quotas import KeyLimits, Quotas
+from server.gateway.requests.addresses import Network, read_networks
+from server.gateway.sockets.tls import Certificate, tls_faults
 from server.tools.mcp_policy import entry_faults
 from stages.ports import MAX_PHRASE_CHARS, MAX_PHRASES
 from stages.text.matching import faults as match_faults

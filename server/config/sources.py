@@ -17,7 +17,7 @@ from server.config.warm_up import warm_up
 from server.domain.deadlines import Deadlines
 from server.domain.errors import ConfigError
 from server.domain.values import Abilities, SessionConfig, TurnDetection
-from server.gateway.quotas import KeyLimits, holder_of
+from server.gateway.door.quotas import KeyLimits, holder_of
 from server.response.context import Pipelines
 from server.response.prepared import Prepared
 from server.session.services import Services

@@ -21,7 +21,7 @@ from server.config.settings import Settings
 from server.config.tool_servers import ToolServer
 from server.config.waits import Interruption, Waits
 from server.domain.limits import Limits
-from server.gateway.quotas import KeyLimits, Quotas
+from server.gateway.door.quotas import KeyLimits, Quotas
 
 _ELSEWHERE = {
     "stt", "llm", "agent", "tts", "vad", "end_of_turn", "guard_words", "guard_patterns", "guard_refusal",

@@ -22,7 +22,7 @@ from server.config.model_variables import adopt_model_variables
 from server.config.providers import ROLES, Providers
 from server.config.settings import Settings
 from server.first_use import give_memory_back, pause_collector, set_aside
-from server.gateway.binding import in_url, try_to_bind
+from server.gateway.sockets.binding import in_url, try_to_bind
 from server.process.listening_server import serving
 from server.process.reloading import Reloading
 from server.process.ways_in import page_url, talk_command
@@ -98,7 +98,7 @@ async def _serve(configuration: Configuration, configure: Configure, greet: Gree
             _introduce(settings, listening.providers, listening.port)
             await anyio.to_thread.run_sync(greet, settings, listening.port)
             async with anyio.create_task_group() as tasks, AsyncExitStack() as loaded:
-                from server.gateway.web_pages import files  # imported by now; it was not when this began
+                from server.gateway.page.web_pages import files  # imported by now; it was not when this began
 
                 tasks.start_soon(app.watch)
                 tasks.start_soon(anyio.to_thread.run_sync, files)

@@ -3,7 +3,7 @@
 from shlex import quote
 
 from server.config.settings import Settings
-from server.gateway.binding import in_url
+from server.gateway.sockets.binding import in_url
 
 _ALL = ("0.0.0.0", "::")
 

@@ -1,6 +1,7 @@
 """Over a real socket: whoever sends nonsense, or too much, is told what and how much, and hurts nobody else.
 
-Floods of bytes, and how a client is slowed down before it is sent away: see `tests/server/gateway/test_connection.py`.
+Floods of bytes, and how a client is slowed down before it is sent away: see
+`tests/server/gateway/sockets/test_connection.py`.
 """
 
 import base64

@@ -10,7 +10,7 @@ import anyio
 import anyio.to_thread
 import pytest
 
-from server.gateway.request_body import MAX_BODY_BYTES
+from server.gateway.sockets.request_body import MAX_BODY_BYTES
 from tests.support.certificate import self_signed
 from tests.support.live_server import LiveServer, live_server
 from tests.support.patience import PATIENCE_S

@@ -5,7 +5,7 @@ import pytest
 
 from server.domain.ids import Ids
 from server.domain.values import SessionConfig
-from server.gateway.returning import NOT_RESUMED, NotResumed, ResumeClaim
+from server.gateway.returns.returning import NOT_RESUMED, NotResumed, ResumeClaim
 from server.reception import Earlier, SeatHolder
 from server.session.snapshot import Snapshot
 from tests.support.stage import QueueWire, Stage, play, voice_v1

@@ -18,7 +18,7 @@ REALTIME_PATHS = frozenset({"/v1/realtime", "/realtime", "/openai/v1/realtime"})
 _INTENTS = ("conversation", "transcription")
 _KNOWN = ("model", "intent", "sid", "session_id")
 """`sid` is a name by which a load balancer finds the node of a session again; it means nothing here. `session_id` is
-that of an earlier session which goes on: see `server.gateway.returning`."""
+that of an earlier session which goes on: see `server.gateway.returns.returning`."""
 
 
 def unused(target: str) -> Iterator[IgnoredSetting]:

@@ -35,7 +35,7 @@ from server.domain.voice_events import (
     VoicesOffered,
     WordsTimed,
 )
-from server.gateway.http import SECRETS_PATHS
+from server.gateway.door.http import SECRETS_PATHS
 from server.tools.mcp_policy import McpPolicy
 from stages.ports import VoiceOption, WordTime
 from tests.support.realtime_story import CONFIG, story

@@ -1,0 +1,1 @@
+"""Clients that come back to their session, and sessions that change their node."""

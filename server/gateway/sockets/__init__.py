@@ -1,0 +1,1 @@
+"""Connections: metered input, the memory of large frames, TLS, and where the server listens."""
