@@ -16,8 +16,9 @@ import pytest
 from blockbuster import BlockBuster, blockbuster_ctx
 from hypothesis import settings
 
+from server.client.client import RealtimeClient
 from stages.testing.virtual_time import tasks_left
-from tests.support.patience import UNHURRIED
+from tests.support.patience import PATIENCE_S, UNHURRIED
 
 SCANNED = ("server", "stages", "stageflow", "audio")
 """Packages whose calls must not block a running event loop."""
@@ -98,6 +99,7 @@ def servers_are_in_no_hurry(request: pytest.FixtureRequest) -> None:
         patch = request.getfixturevalue("monkeypatch")
         for name, value in UNHURRIED.items():
             patch.setenv(name, value)
+        patch.setattr(RealtimeClient, "patience_s", PATIENCE_S)
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import anyio
 import numpy as np
@@ -108,6 +108,9 @@ class SendingPace:
 class RealtimeClient:
     """One session with a server, as an async context manager."""
 
+    patience_s: ClassVar[float] = 30.0
+    """With a server that is to take the first connection, or to say what is waited for."""
+
     def __init__(
         self,
         url: str,
@@ -124,6 +127,8 @@ class RealtimeClient:
         self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else None
         self._is_voice = voice
         self._heartbeat_s = heartbeat_s if voice else 20.0
+        self._open_s = self.patience_s
+        """How long the next handshake may take: the tries to come back begin with little, and have more each."""
         self.line = LineLosses(tell=tell_line)
         self._connection: ResumingConnection
         self._pace = SendingPace()
@@ -143,18 +148,21 @@ class RealtimeClient:
 
     async def _connect(self, offers: Sequence[str]) -> ClientConnection:
         spoken = (VOICE_SUBPROTOCOL, *offers) if self._is_voice else ()
-        return await connect(
+        open_s, self._open_s = self._open_s, min(2 * self._open_s, self.patience_s)
+        socket = await connect(
             self._url,
             additional_headers=self._headers,
             subprotocols=[Subprotocol(offer) for offer in spoken] or None,
             compression=None,
             max_size=None,
             max_queue=None,  # unread audio must not keep the connection from closing
-            open_timeout=max(1.0, 2 * self._heartbeat_s),
+            open_timeout=open_s,
             close_timeout=min(10.0, 2 * self._heartbeat_s),
             ping_interval=self._heartbeat_s,
             ping_timeout=self._heartbeat_s,
         )
+        self._open_s = max(1.0, 2 * self._heartbeat_s)
+        return socket
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -201,9 +209,10 @@ class RealtimeClient:
             "samples": len(samples),
         }
 
-    async def receive_until(self, *types: str, timeout_s: float = 30.0) -> Received:
-        """Events up to the first of these types. Raises TimeoutError, or EOFError when the server closes."""
-        with anyio.fail_after(timeout_s):
+    async def receive_until(self, *types: str, timeout_s: float | None = None) -> Received:
+        """Events up to the first of these types. Raises TimeoutError, by default after `patience_s`, or EOFError when
+        the server closes."""
+        with anyio.fail_after(self.patience_s if timeout_s is None else timeout_s):
             while (seen := await self.receive()) is not None:
                 if seen.type in types:
                     return seen

@@ -29,6 +29,9 @@ KEPT_EVENTS, KEPT_AUDIO = 1024, 2500
 """Of what was sent: events, and 50 s of microphone in frames of 20 ms, longer than a server usually waits."""
 
 FIRST_WAIT_S, MOST_WAIT_S = 0.1, 4.0
+MOST_GREETING_S = 30.0
+"""To whoever has tried several times."""
+
 _PREFIX = "x-resume."
 _MOVE = '{"type":"x_move"'
 
@@ -113,7 +116,8 @@ class ResumingConnection:
         chance: Callable[[], float] = random.random,
     ) -> None:
         """Unless it `comes_back` this is a socket like any other. `on_line` is told when the line is lost (None), and
-        when it is back how long that took once the server could be reached. It may take `greeting_s` to greet."""
+        when it is back how long that took once the server could be reached. It may take `greeting_s` to greet; longer
+        in each further try, as otherwise nobody could come back to a server that is just slower than that."""
         self.socket = socket
         """The one there is, or the last there was."""
         self.last_seq = 0
@@ -184,26 +188,27 @@ class ResumingConnection:
         """Whether the session goes on over another socket."""
         self.is_back = False
         self._on_line(None)
-        wait_s = FIRST_WAIT_S
+        wait_s, greeting_s = FIRST_WAIT_S, self._greeting_s
         with anyio.move_on_after(self._grace_s):
             while self._token is not None:
                 try:
-                    await self._reach()
+                    await self._reach(greeting_s)
                 except _Refused:
                     return False
                 except (OSError, WebSocketException, TimeoutError):
                     await anyio.sleep(wait_s * (0.5 + self._chance() / 2))
                     wait_s = min(2 * wait_s, MOST_WAIT_S)
+                    greeting_s = min(2 * greeting_s, max(MOST_GREETING_S, greeting_s))
                     continue
                 return True
         return False
 
-    async def _reach(self) -> None:
+    async def _reach(self, greeting_s: float) -> None:
         began_s = anyio.current_time()
         socket = await self._connect([f"{_PREFIX}{self.last_seq}.{self._token}"])
         before, self.socket = self.socket, socket
         try:
-            with anyio.fail_after(self._greeting_s):
+            with anyio.fail_after(greeting_s):
                 greeting = json.loads(await socket.recv())
         except ConnectionClosed as closed:
             if socket.close_code in LOST:

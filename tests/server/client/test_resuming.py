@@ -2,15 +2,18 @@
 
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
+import anyio
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.asyncio.server import ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 from server.client.farewell import farewell
 from server.client.resuming import ResumingConnection
+from tests.support.virtual_network import on_virtual_network
 
 LOST = 1006
 """No close code comes: the line is cut."""
@@ -41,15 +44,18 @@ async def closing_server(codes: list[int]) -> AsyncIterator[tuple[str, list[str]
         yield f"ws://127.0.0.1:{next(iter(server.sockets)).getsockname()[1]}/", offered
 
 
-async def called(url: str) -> tuple[int | None, list[float | None]]:
+async def called(url: str, greeting_s: float = 5.0) -> tuple[int | None, list[float | None]]:
     """The close code with which a call ends, and how the line was."""
     line: list[float | None] = []
 
     async def reach(offers: object) -> ClientConnection:
         assert isinstance(offers, list)
-        return await connect(url, subprotocols=[Subprotocol(offer) for offer in ("voice.v1", *offers)])
+        spoken = [Subprotocol(offer) for offer in ("voice.v1", *offers)]
+        return await connect(url, subprotocols=spoken, ping_interval=None)
 
-    connection = ResumingConnection(await reach([]), reach, line.append, chance=lambda: 0.0)
+    connection = ResumingConnection(
+        await reach([]), reach, line.append, greeting_s=greeting_s, chance=lambda: 0.0
+    )
     async for _ in connection:
         pass
     return connection.socket.close_code, line
@@ -108,3 +114,28 @@ async def test_what_is_an_answer_is_not_asked_again(code: int) -> None:
 )
 def test_a_person_is_told_what_happened_and_what_to_do(code: int, says: str) -> None:
     assert farewell(code, "reason") == says
+
+
+@on_virtual_network
+async def test_a_server_that_takes_longer_to_greet_than_was_expected_is_come_back_to_all_the_same() -> None:
+    connections = 0
+
+    async def hold(socket: ServerConnection) -> None:
+        nonlocal connections
+        connections += 1
+        resume = {"token": "t", "grace_ms": 60_000}
+        if connections == 1:
+            await socket.send(json.dumps({"type": "session.created", "x_resume": resume}))
+            socket.transport.abort()
+            return
+        await anyio.sleep(3.0)
+        greeting = {"type": "x_resumed", "resume": resume, "received_events": 0, "microphone_offset": 0}
+        with suppress(ConnectionClosed):  # who has not waited for so long
+            await socket.send(json.dumps(greeting))
+            await socket.close(1000)
+
+    spoken = [Subprotocol("voice.v1")]
+    async with serve(hold, "127.0.0.1", 0, subprotocols=spoken, ping_interval=None) as server:
+        code, line = await called(f"ws://127.0.0.1:{next(iter(server.sockets)).getsockname()[1]}/", 1.0)
+    assert (code, connections) == (1000, 4), "it waited for 1 s, for 2 s, and then for long enough"
+    assert line == [None, pytest.approx(3.0)]
