@@ -192,7 +192,9 @@ class Performance:
         self._book.add(turn)
         yield from self._end_of_speech()
         if isinstance(step, BargeIn) and step.answered and turn.outcome is not Outcome.MISSED:
-            yield from self._await_answer(self._book.begin(number, TurnKind.RESPOND, *said_s), 10_000)
+            yield from self._await_answer(
+                self._book.begin(number, TurnKind.RESPOND, *said_s), step.answered_ms
+            )
 
     def _watch(self, turn: Turn, answer: HeardAnswer, within_ms: int) -> Iterator[None]:
         """See what becomes of an answer that is talked over."""

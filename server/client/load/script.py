@@ -6,6 +6,9 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, field_val
 
 Ms = Annotated[int, Field(ge=0, le=600_000)]
 Part: TypeAlias = Annotated[str, Field(min_length=1, max_length=2000)] | Ms
+ANSWER_MS = 10_000
+"""How long an answer may take where the script says nothing else."""
+
 CALLER = "{caller}"
 """Stands in what is typed, and in what is heard, for the name of the caller, a word that no other caller has."""
 
@@ -40,7 +43,7 @@ class Say(_Voiced, _Asking):
     """Say something, and wait until the answer to it is heard."""
 
     expect: Literal["respond", "nothing"] | None = "respond"
-    within_ms: Ms = 10_000
+    within_ms: Ms = ANSWER_MS
 
 
 class SayOver(_Voiced):
@@ -68,6 +71,12 @@ class BargeIn(_Strict):
     expect: Literal["stop", "ignore"] = "stop"
     within_ms: Ms = 3_000
     answered: bool = True
+
+    @property
+    def answered_ms(self) -> int:
+        """How long the answer may take: as long as the one that is talked over may take to fall silent, if that is
+        longer than answers have."""
+        return max(ANSWER_MS, self.within_ms)
 
 
 class Backchannel(_Strict):
@@ -110,7 +119,7 @@ class Typed(_Asking):
 
     type: str = Field(min_length=1, max_length=10_000)
     expect: Literal["respond"] | None = "respond"
-    within_ms: Ms = 10_000
+    within_ms: Ms = ANSWER_MS
 
 
 class ReadSlowly(_Strict):
