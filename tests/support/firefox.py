@@ -21,7 +21,7 @@ from tests.support.patience import PATIENCE_S
 
 FIREFOX = shutil.which("firefox-esr") or shutil.which("firefox")
 
-CALL_S = 60
+CALL_S = PATIENCE_S
 """For one call; a browser that draws for longer does not come back."""
 
 

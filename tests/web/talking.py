@@ -1,5 +1,12 @@
 """What the tests of the page do on it, whichever the browser: press, type, listen and read along."""
 
+import json
+from pathlib import Path
+
+from pybase64 import b64encode_as_string
+
+from audio.files import read_audio
+from audio.formats import Samples
 from tests.support.browser import Tab
 from tests.support.patience import PATIENCE_S
 
@@ -21,6 +28,29 @@ EAR = """
   }, 20);
 """
 """Listens to what goes to the loudspeaker."""
+
+SPEECH = Path(__file__).parents[1] / "data" / "speech"
+
+BOOTH = """
+  let room = null;  // the microphone is a wire from here
+  navigator.mediaDevices.getUserMedia = async () => {
+    room ??= new AudioContext();
+    window.wired = room.createMediaStreamDestination();
+    return wired.stream;
+  };
+  window.say = (name) => new Promise((said) => {
+    const [bytes, rate] = [Uint8Array.from(atob(SAYS[name][0]), (one) => one.charCodeAt(0)), SAYS[name][1]];
+    const samples = Float32Array.from(new Int16Array(bytes.buffer), (one) => one / 32768);
+    const buffer = new AudioBuffer({ length: samples.length, sampleRate: rate });
+    buffer.copyToChannel(samples, 0);
+    const source = new AudioBufferSourceNode(room, { buffer });
+    source.onended = () => said(true);
+    source.connect(wired);
+    source.start();
+  });
+"""
+"""A microphone that hears silence, and `say(name)` when it is told to: a recording that runs by itself would be at
+another place on a machine on which all the rest takes longer."""
 
 HASTE = """
   const [now, later, often] = [performance.now.bind(performance), setTimeout, setInterval];
@@ -60,6 +90,19 @@ WORDS = """
   };
 """
 """Notes where words lie, and when the page shows them."""
+
+
+def booth(*recordings: str, **made: tuple[Samples, int]) -> str:
+    """A script by which the page hears recordings of `tests/data/speech`, and samples with their rate, when `say` is
+    told their name, a recording's without its end."""
+    says = {name.partition(".")[0]: read_audio(SPEECH / name) for name in recordings} | made
+    told = {name: (b64encode_as_string(one.tobytes()), rate_hz) for name, (one, rate_hz) in says.items()}
+    return f"const SAYS = {json.dumps(told)};{BOOTH}"
+
+
+async def say(page: Tab, name: str) -> None:
+    """Let the microphone hear it, to its end."""
+    await page.evaluate(f"say({name!r})")
 
 
 def lines(role: str) -> str:

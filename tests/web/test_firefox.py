@@ -14,6 +14,7 @@ pytestmark = [
 ]
 
 
+@pytest.mark.timeout(900)  # three times
 async def test_a_conversation() -> None:
     async with live_server(vad="webrtc") as server:
         for is_last in (False, False, True):
