@@ -31,7 +31,7 @@ STOPPING = {
 
 
 async def test_after_sigterm_new_sessions_are_refused_and_the_one_that_runs_is_answered_to_its_end() -> None:
-    async with served(DRAIN_S="30") as server:
+    async with served(DRAIN_S="600") as server:
         async with RealtimeClient(server.url) as client:
             await ask(client, "one two three four five six")
             await client.receive_until("response.output_audio.delta")
@@ -49,7 +49,7 @@ HARMLESS = [getattr(signal, name) for name in ("SIGHUP", "SIGUSR1", "SIGUSR2") i
 
 
 async def test_signals_that_ask_for_no_end_cut_no_answer() -> None:
-    async with served(DRAIN_S="30") as server, RealtimeClient(server.url) as client:
+    async with served(DRAIN_S="600") as server, RealtimeClient(server.url) as client:
         await ask(client, "one two three four five six")
         await client.receive_until("response.output_audio.delta")
         for number in HARMLESS:
@@ -59,7 +59,7 @@ async def test_signals_that_ask_for_no_end_cut_no_answer() -> None:
 
 
 async def test_a_server_whose_output_nobody_reads_any_more_drains_all_the_same() -> None:
-    async with served(DRAIN_S="30") as server:
+    async with served(DRAIN_S="600") as server:
         async with RealtimeClient(server.url) as client:
             await ask(client, "one two three four five six")
             await client.receive_until("response.output_audio.delta")
@@ -122,7 +122,7 @@ async def drained(server: Served, *more: str) -> tuple[int, str]:
 
 
 async def test_the_command_drains_a_server_waits_for_its_end_and_hurries_nobody() -> None:
-    async with served(DRAIN_S="30") as server:
+    async with served(DRAIN_S="600") as server:
         pid = server.process.pid
         begun = f"process {pid} takes no more sessions; it has 1\n"
         async with RealtimeClient(server.url) as client:

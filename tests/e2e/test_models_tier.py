@@ -24,6 +24,7 @@ from tests.support.store_server import free_port
 
 pytestmark = [
     pytest.mark.models,
+    pytest.mark.timeout(1200),  # Ray starts a dozen processes, which takes a busy machine minutes
     pytest.mark.skipif(
         find_spec("ray") is None, reason="NO MODEL TIER WAS TESTED: Ray cannot be installed here"
     ),

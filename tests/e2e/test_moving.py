@@ -88,7 +88,7 @@ async def test_an_answer_goes_on_at_the_other_node_with_the_word_after_the_last_
 
 async def test_a_node_that_stops_sends_its_clients_away_at_the_end_of_their_turns() -> None:
     async with (
-        two_nodes(ScriptedModel("One two three."), drain_s=20.0) as nodes,
+        two_nodes(ScriptedModel("One two three."), drain_s=300.0) as nodes,
         Caller(nodes.urls[0]) as client,
         Caller(nodes.urls[0], voice=False) as stock,
         anyio.create_task_group() as tasks,
@@ -113,7 +113,7 @@ async def test_a_node_that_stops_sends_its_clients_away_at_the_end_of_their_turn
 
 
 async def test_a_question_that_crosses_with_the_word_to_move_is_answered_once_and_by_the_other_node() -> None:
-    async with two_nodes(drain_s=20.0) as nodes, Caller(nodes.urls[0]) as client:
+    async with two_nodes(drain_s=300.0) as nodes, Caller(nodes.urls[0]) as client:
         await ask(client, "one")
         await client.receive_until("response.done")
         await client.receive_until("x_turn")

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.e2e
 
 async def test_sessions_go_through_nginx_to_the_nodes_that_there_are(tmp_path: Path) -> None:
     async with (
-        live_server(trusted_proxies="127.0.0.1", resume_grace_s=30.0) as node,
+        live_server(trusted_proxies="127.0.0.1", resume_grace_s=300.0) as node,
         nginx(tmp_path, free_port(), node.port, free_port()) as port,
     ):
         for number in range(4):

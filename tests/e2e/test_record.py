@@ -86,7 +86,7 @@ async def record(folder: Path, **rules: object) -> None:
     guard = {"guard_patterns": ("(foo|bar|[a-z]{3}){300}zebra",)}
     label(voice := ScriptedVoice(), "tts", "scripted")
     saving = {"dir": folder, **rules}
-    async with live_server(None, voice, resume_grace_s=30.0, record=saving, **guard) as server:
+    async with live_server(None, voice, resume_grace_s=300.0, record=saving, **guard) as server:
         await type_and_speak(server)
 
 

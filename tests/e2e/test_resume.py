@@ -112,7 +112,7 @@ async def test_cuts_at_random_lose_and_double_nothing() -> None:
         events += seen
 
     async with (
-        live_server(resume_grace_s=30.0) as server,
+        live_server(resume_grace_s=300.0) as server,
         cutting_proxy(server.port, lambda: cut() if proxy.cuts < CUTS else None) as proxy,
     ):
         cut = random_cuts(chance)
@@ -159,7 +159,7 @@ async def refusal(url: str, offer: str, key: str | None = None) -> int | None:
 
 
 async def test_a_second_connection_takes_over_and_each_token_is_used_once() -> None:
-    async with live_server(resume_grace_s=30.0) as server:
+    async with live_server(resume_grace_s=300.0) as server:
         first = await open_voice(server.url)
         token = await first_token(first)
         second = await open_voice(server.url, f"x-resume.1.{token}")
@@ -190,7 +190,7 @@ async def test_a_second_connection_takes_over_and_each_token_is_used_once() -> N
 
 
 async def test_a_token_is_of_no_use_with_another_key() -> None:
-    async with live_server(resume_grace_s=30.0, api_keys="one,two") as server:
+    async with live_server(resume_grace_s=300.0, api_keys="one,two") as server:
         socket = await open_voice(server.url, key="one")
         token = await first_token(socket)
         assert await refusal(server.url, f"x-resume.1.{token}", key="two") == 4404
@@ -198,7 +198,7 @@ async def test_a_token_is_of_no_use_with_another_key() -> None:
 
 
 async def test_a_client_that_says_goodbye_is_not_waited_for() -> None:
-    async with live_server(resume_grace_s=30.0) as server:
+    async with live_server(resume_grace_s=300.0) as server:
         socket = await open_voice(server.url)
         token = await first_token(socket)
         await socket.close()
@@ -216,7 +216,7 @@ async def test_a_session_is_over_when_nobody_comes_back_in_time() -> None:
 
 
 async def test_frames_that_are_not_there_are_a_clear_refusal() -> None:
-    async with live_server(resume_grace_s=30.0) as server:
+    async with live_server(resume_grace_s=300.0) as server:
         socket = await open_voice(server.url)
         token = await first_token(socket)
         assert await refusal(server.url, f"x-resume.1000.{token}") == 4410
@@ -226,7 +226,7 @@ async def test_frames_that_are_not_there_are_a_clear_refusal() -> None:
 
 
 async def test_a_process_keeps_so_many_sessions_without_a_connection() -> None:
-    async with live_server(resume_grace_s=30.0, limits={"max_detached": 1}) as server:
+    async with live_server(resume_grace_s=300.0, limits={"max_detached": 1}) as server:
         sockets = [await open_voice(server.url) for _ in range(2)]
         tokens = []
         for socket in sockets:
@@ -239,7 +239,7 @@ async def test_a_process_keeps_so_many_sessions_without_a_connection() -> None:
 
 
 async def test_a_place_of_its_key_is_enough_to_come_back() -> None:
-    async with live_server(resume_grace_s=30.0, api_keys="one", quotas={"sessions_per_key": 1}) as server:
+    async with live_server(resume_grace_s=300.0, api_keys="one", quotas={"sessions_per_key": 1}) as server:
         socket = await open_voice(server.url, key="one")
         token = await first_token(socket)
         socket.transport.abort()
@@ -250,7 +250,7 @@ async def test_a_place_of_its_key_is_enough_to_come_back() -> None:
 
 
 async def test_the_voice_goes_on_in_the_middle_of_a_word() -> None:
-    async with live_server(resume_grace_s=30.0) as server, RealtimeClient(server.url, voice=True) as client:
+    async with live_server(resume_grace_s=300.0) as server, RealtimeClient(server.url, voice=True) as client:
         await ask(client, LONG[:150])
         await client.receive_until(AUDIO_FRAME)
         client.vanish()

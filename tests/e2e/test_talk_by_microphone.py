@@ -159,7 +159,7 @@ def has_been_played(played: Samples, sent: Samples) -> bool:
 async def test_a_line_that_is_cut_in_the_middle_of_an_answer_costs_nothing_but_time(tmp_path: Path) -> None:
     clip = await hello()
     async with (
-        live_server(StockAgent(), resume_grace_s=30.0) as server,
+        live_server(StockAgent(), resume_grace_s=300.0) as server,
         dead_line(server.port) as line,
         sound_card(tmp_path) as card,
     ):

@@ -83,7 +83,7 @@ async def three_nodes(**settings: str) -> AsyncIterator[Nodes]:
             "STORE": store.url,
             "API_KEYS": KEY,
             "TRUSTED_PROXIES": "127.0.0.1",
-            "DRAIN_S": "30",
+            "DRAIN_S": "600",
         } | settings
         nodes: list[Served] = []
         for _ in range(3):

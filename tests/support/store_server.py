@@ -11,6 +11,7 @@ from pathlib import Path
 import anyio
 import anyio.abc
 import pytest
+import redis.asyncio
 
 from tests.support.patience import PATIENCE_S
 
@@ -74,6 +75,16 @@ class StoreServer:
             self._process.kill()
             await self._process.aclose()
             self._process = None
+
+    async def until_kept(self, conversations: int) -> None:
+        """Return when it has so many: after a new start the nodes tell it again what they have."""
+        client = redis.asyncio.Redis.from_url(self.url.replace("valkey", "redis"))
+        try:
+            with anyio.fail_after(PATIENCE_S):
+                while len(await client.keys("*conversation:*")) != conversations:  # noqa: ASYNC110  # it tells nobody
+                    await anyio.sleep(0.05)
+        finally:
+            await client.aclose()
 
     async def _answers(self) -> bool:
         try:
