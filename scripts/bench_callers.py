@@ -21,14 +21,14 @@ from typing import cast
 import anyio
 import numpy as np
 
-from server.client.load.mouth import Voicebox
-from server.client.load.place import Place
-from server.client.load.reference import RATE_HZ, tone
-from server.client.load.runner import Load, Runner
+from server.client.load.calls.place import Place
+from server.client.load.calls.runner import Load, Runner
+from server.client.load.calls.turns import Outcome
+from server.client.load.hearing.mouth import Voicebox
+from server.client.load.hearing.utterance import hush, prepare
+from server.client.load.reference.agent import RATE_HZ, tone
 from server.client.load.script import Mix
 from server.client.load.targets import Voice
-from server.client.load.turns import Outcome
-from server.client.load.utterance import hush, prepare
 from server.dialects.voice.frames import HEADER_BYTES, Stream, pack_frame
 from server.first_use import set_aside
 

@@ -28,11 +28,11 @@ from bench_sessions import SERVER_CORE, Process
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
-from server.client.load.audit import Audit, AuditLimits
-from server.client.load.runner import Load, Place, Run, Runner
-from server.client.load.scenario_file import check_mix, make_voicebox
+from server.client.load.calls.audit import Audit, AuditLimits
+from server.client.load.calls.runner import Load, Place, Run, Runner
+from server.client.load.calls.turns import Outcome, Turn
+from server.client.load.measuring.scenario_file import check_mix, make_voicebox
 from server.client.load.targets import find_target
-from server.client.load.turns import Outcome, Turn
 
 HERE = Path(__file__).parent
 QUESTION = HERE.parent / "tests" / "data" / "speech" / "cards_002.wav"

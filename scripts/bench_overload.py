@@ -21,11 +21,11 @@ import anyio
 import anyio.to_thread
 
 from server.cli.load_order import embedded_voice
-from server.client.load.runner import Load, Place, Run, Runner
-from server.client.load.scenario_file import make_voicebox
+from server.client.load.calls.runner import Load, Place, Run, Runner
+from server.client.load.calls.turns import Ending, Outcome
+from server.client.load.measuring.scenario_file import make_voicebox
 from server.client.load.script import Mix
 from server.client.load.targets import find_target
-from server.client.load.turns import Ending, Outcome
 
 COUNTS = (12, 6, 3)
 ALONE_S, LASTS_S = 12.0, 40.0

@@ -15,14 +15,14 @@ from pathlib import Path
 import anyio
 
 from server.cli.load_order import CALLERS, embedded_voice, read_order, split_address
-from server.client.load.audit import AuditLimits
-from server.client.load.comparison import Change, compare, read_report
-from server.client.load.fleet import KEY_VARIABLE
-from server.client.load.html_report import html
-from server.client.load.measurement import Measurement, UnreachableError
-from server.client.load.report import Report, schema
-from server.client.load.text_reports import junit, markdown, table
-from server.client.load.worker import worker
+from server.client.load.calls.audit import AuditLimits
+from server.client.load.figures.comparison import Change, compare, read_report
+from server.client.load.figures.html_report import html
+from server.client.load.figures.report import Report, schema
+from server.client.load.figures.text_reports import junit, markdown, table
+from server.client.load.measuring.fleet import KEY_VARIABLE
+from server.client.load.measuring.measurement import Measurement, UnreachableError
+from server.client.load.measuring.worker import worker
 from server.domain.errors import ServerError
 from stages.errors import StagesError
 

@@ -12,14 +12,14 @@ import anyio
 
 from audio.formats import Samples
 from server.client.address import session_url
-from server.client.load.arrivals import Arrivals
-from server.client.load.audit import AuditLimits
+from server.client.load.calls.arrivals import Arrivals
+from server.client.load.calls.audit import AuditLimits
+from server.client.load.calls.runner import Load
 from server.client.load.default_mix import DEFAULT_MIX
-from server.client.load.loads import LoadOrder, closed_load
-from server.client.load.objectives import read_objectives
-from server.client.load.runner import Load
-from server.client.load.scenario_file import Speak, read_mix
-from server.client.load.search import Search
+from server.client.load.figures.objectives import read_objectives
+from server.client.load.figures.search import Search
+from server.client.load.measuring.loads import LoadOrder, closed_load
+from server.client.load.measuring.scenario_file import Speak, read_mix
 from server.client.load.targets import find_target
 from server.domain.errors import ServerError
 from stages.errors import StagesError

@@ -13,8 +13,8 @@ from websockets.typing import Subprotocol
 
 from server.client import recital
 from server.client.client import WIRE_HZ, Received
-from server.client.load.reference import Conduct
-from server.client.load.reference_server import reference_server
+from server.client.load.reference.agent import Conduct
+from server.client.load.reference.reference_server import reference_server
 from server.client.plan import Plan, PlannedSpeech
 from server.client.printing import Printer
 from server.client.recital import hold

@@ -10,15 +10,15 @@ from typing import Any, ParamSpec
 
 import pytest
 
-from server.client.load import clock
-from server.client.load.caller import Caller, Manner
-from server.client.load.mouth import Voicebox
-from server.client.load.reference import RATE_HZ, Conduct, ReferenceAgent, tone
+from server.client.load.calls import clock
+from server.client.load.calls.caller import Caller, Manner
+from server.client.load.calls.turns import CallRecord
+from server.client.load.hearing.mouth import Voicebox
+from server.client.load.hearing.utterance import hush, join, music, noise, prepare
+from server.client.load.reference.agent import RATE_HZ, Conduct, ReferenceAgent, tone
+from server.client.load.reference.theatre import hold_call
 from server.client.load.script import Scenario
 from server.client.load.targets import Voice
-from server.client.load.theatre import hold_call
-from server.client.load.turns import CallRecord
-from server.client.load.utterance import hush, join, music, noise, prepare
 from stages.testing.virtual_time import virtual_loop
 from tests.support.virtual_network import on_virtual_network
 

@@ -15,10 +15,10 @@ from websockets.typing import Subprotocol
 
 from audio.files import write_wav
 from server.__main__ import main
-from server.client.load.reference import Conduct, tone
-from server.client.load.reference_server import reference_server
-from server.client.load.report import Report
-from server.client.load.server_side import metrics_url
+from server.client.load.figures.report import Report
+from server.client.load.figures.server_side import metrics_url
+from server.client.load.reference.agent import Conduct, tone
+from server.client.load.reference.reference_server import reference_server
 from server.client.load.targets import VOICE
 from tests.server.client.load.booth import web_page
 

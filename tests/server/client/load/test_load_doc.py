@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from server.client.load.objectives import read_objectives
-from server.client.load.scenario_file import read_mix
+from server.client.load.figures.objectives import read_objectives
+from server.client.load.measuring.scenario_file import read_mix
 from server.client.load.script import Mix
 from server.client.load.wire import Audio, Order
 

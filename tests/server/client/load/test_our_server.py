@@ -5,13 +5,13 @@ from pathlib import Path
 import anyio.to_thread
 import pytest
 
-from server.client.load.figures import reckon
-from server.client.load.place import Place
-from server.client.load.runner import Load, Runner
-from server.client.load.scenario_file import check_mix, make_voicebox
-from server.client.load.server_side import ServerSide, fetch_page, metrics_url
+from server.client.load.calls.place import Place
+from server.client.load.calls.runner import Load, Runner
+from server.client.load.calls.turns import Outcome, TurnKind
+from server.client.load.figures.figures import reckon
+from server.client.load.figures.server_side import ServerSide, fetch_page, metrics_url
+from server.client.load.measuring.scenario_file import check_mix, make_voicebox
 from server.client.load.targets import Realtime, Voice
-from server.client.load.turns import Outcome, TurnKind
 from server.client.load.wire import Target
 from stages.testing.fakes import EchoModel, ScriptedModel, ScriptedVoice
 from tests.support.live_server import LONG, live_server

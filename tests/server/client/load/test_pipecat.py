@@ -12,15 +12,15 @@ import numpy as np
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
-from server.client.load.mouth import Voicebox
+from server.client.load.calls.place import Place
+from server.client.load.calls.runner import Load, Runner
+from server.client.load.calls.turns import Outcome
+from server.client.load.hearing.mouth import Voicebox
+from server.client.load.hearing.utterance import hush, prepare
 from server.client.load.pipecat import Pipecat, audio_frame, message_frame, text_frame
-from server.client.load.place import Place
-from server.client.load.reference import tone
-from server.client.load.runner import Load, Runner
+from server.client.load.reference.agent import tone
 from server.client.load.script import Mix
 from server.client.load.targets import find_target
-from server.client.load.turns import Outcome
-from server.client.load.utterance import hush, prepare
 from server.client.load.wire import Audio, Mark, Order, Trouble
 from tests.server.client.load.booth import SAY, scenario, virtual_calls
 

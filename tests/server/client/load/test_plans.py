@@ -2,10 +2,10 @@
 
 import pytest
 
-from server.client.load.arrivals import Arrivals, ArrivalsError, choose
-from server.client.load.audit import Audit, AuditLimits, Lateness
+from server.client.load.calls.arrivals import Arrivals, ArrivalsError, choose
+from server.client.load.calls.audit import Audit, AuditLimits, Lateness
 from server.client.load.default_mix import DEFAULT_MIX
-from server.client.load.search import Search
+from server.client.load.figures.search import Search
 
 
 def test_constant_arrivals_are_evenly_spread() -> None:

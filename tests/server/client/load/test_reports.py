@@ -8,19 +8,26 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from server.client.load.audit import AuditLimits
-from server.client.load.calibration import measure_in_process
-from server.client.load.comparison import ComparisonError, compare, read_report
-from server.client.load.html_report import html
-from server.client.load.objectives import read_objectives
-from server.client.load.reference import Conduct
-from server.client.load.report import Report, VerdictReport, bars_report, schema, step_report, whole_report
-from server.client.load.run import DRAWN, Run
-from server.client.load.search import Search
-from server.client.load.text_reports import junit, markdown, table
-from server.client.load.timelines import timeline
-from server.client.load.turns import CallRecord, Ending, Turn, TurnKind
-from server.client.load.verdicts import step_said, tells_what_broke
+from server.client.load.calls.audit import AuditLimits
+from server.client.load.calls.run import DRAWN, Run
+from server.client.load.calls.turns import CallRecord, Ending, Turn, TurnKind
+from server.client.load.figures.comparison import ComparisonError, compare, read_report
+from server.client.load.figures.html_report import html
+from server.client.load.figures.objectives import read_objectives
+from server.client.load.figures.report import (
+    Report,
+    VerdictReport,
+    bars_report,
+    schema,
+    step_report,
+    whole_report,
+)
+from server.client.load.figures.search import Search
+from server.client.load.figures.text_reports import junit, markdown, table
+from server.client.load.figures.timelines import timeline
+from server.client.load.figures.verdicts import step_said, tells_what_broke
+from server.client.load.reference.agent import Conduct
+from server.client.load.reference.calibration import measure_in_process
 from tests.server.client.load.booth import SAY, call, scenario
 
 NAME = '<script>alert("x")</script>'

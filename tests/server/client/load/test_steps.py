@@ -6,15 +6,15 @@ import anyio
 import numpy as np
 import pytest
 
-from server.client.load.figures import Figures, reckon
-from server.client.load.place import Place
-from server.client.load.reference import RATE_HZ, Conduct
-from server.client.load.reference_server import reference_server
-from server.client.load.runner import Load, Runner
+from server.client.load.calls.place import Place
+from server.client.load.calls.runner import Load, Runner
+from server.client.load.calls.turns import CallRecord, Ending, Outcome, TurnKind
+from server.client.load.figures.figures import Figures, reckon
+from server.client.load.hearing.utterance import music
+from server.client.load.reference.agent import RATE_HZ, Conduct
+from server.client.load.reference.reference_server import reference_server
 from server.client.load.script import Mix, Scenario
 from server.client.load.targets import Voice
-from server.client.load.turns import CallRecord, Ending, Outcome, TurnKind
-from server.client.load.utterance import music
 from tests.server.client.load.booth import SAY, call, scenario, virtual_calls, voicebox
 
 QUICK: dict[str, Any] = {"answer_after_ms": 350, "end_silence_ms": 250}

@@ -1,0 +1,1 @@
+"""What is made of the facts of a run: figures, verdicts about objectives, and reports as data, text and a page."""
