@@ -99,7 +99,7 @@ _DOTTED = {
     f"{short}.": (one, f"{one}s")
     for one, *several in (
         ("hour", "hr", "hrs"), ("minute", "min", "mins"), ("second", "sec", "secs"), ("year", "yr", "yrs"),
-        ("gallon", "gal"),
+        ("gallon", "gal"), ("mile", "mi"), ("tablespoon", "tbsp"), ("teaspoon", "tsp"), ("yard", "yd"),
     )
     for short in several
 }  # fmt: skip
@@ -184,7 +184,8 @@ LANGUAGE = Language(
         "s": ("second", "seconds"), "sec": ("second", "seconds"), "secs": ("second", "seconds"),
         "ms": ("millisecond", "milliseconds"), "µs": ("microsecond", "microseconds"),
         "ns": ("nanosecond", "nanoseconds"),
-        "yr": ("year", "years"), "yrs": ("year", "years"), "mo": ("month", "months"), "wk": ("week", "weeks"),
+        "yr": ("year", "years"), "pts": ("point", "points"), "yrs": ("year", "years"), "mo": ("month", "months"),
+        "wk": ("week", "weeks"),
         "wks": ("week", "weeks"), "mos": ("month", "months"),
         "W": ("watt", "watts"), "kW": ("kilowatt", "kilowatts"), "MW": ("megawatt", "megawatts"),
         "GW": ("gigawatt", "gigawatts"), "kWh": ("kilowatt hour", "kilowatt hours"), "V": ("volt", "volts"),
@@ -221,7 +222,7 @@ LANGUAGE = Language(
     },
     abbreviations={
         "e.g.": "for example", "i.e.": "that is", "approx.": "approximately", "incl.": "including",
-        "excl.": "excluding", "esp.": "especially", "qty.": "quantity",
+        "excl.": "excluding", "esp.": "especially", "ea.": "each", "qty.": "quantity",
         "Qty.": "Quantity", "appt.": "appointment", "Nº": "number", "N°": "number", "nº": "number", "w/in": "within",
         "mmHg": "millimeters of mercury", "w/o": "without", "w/": "with", "b/c": "because", "c/o": "care of",
         "vs.": "versus",

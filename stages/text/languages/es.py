@@ -152,7 +152,7 @@ LANGUAGE = Language(
     half=lambda noun: "media" if _is_feminine(re.sub(r"\W", "", noun)) else "medio",
     and_a_half=lambda number: f"{cardinal(number)} y medio",
     fractions={
-        f"{a}/{b}": f"{_shortened(cardinal(a))} {_part(b, a > 1)}" for b in range(3, 11) for a in range(1, b)
+        f"{a}/{b}": f"{_shortened(cardinal(a))} {_part(b, a > 1)}" for b in range(3, 10) for a in range(1, b)
     },
     with_half=_with_half,
     queens="Isabel|Juana|María",
@@ -216,7 +216,10 @@ LANGUAGE = Language(
         "km/h": ("kilómetro por hora", "kilómetros por hora"), "h": ("hora", "horas"), "min": ("minuto", "minutos"),
         "s": ("segundo", "segundos"), "W": ("vatio", "vatios"), "kW": ("kilovatio", "kilovatios"),
         "kWh": ("kilovatio hora", "kilovatios hora"), "Hz": ("hercio", "hercios"), "MB": ("mega", "megas"),
-        "GB": ("giga", "gigas"), "TB": ("tera", "teras"), "°C": ("grado", "grados"), "° C": ("grado", "grados"),
+        "GB": ("giga", "gigas"), "TB": ("tera", "teras"), "°F": ("grado Fahrenheit", "grados Fahrenheit"),
+        "lpm": ("latido por minuto", "latidos por minuto"),
+        "°C": ("grado", "grados"), "ºC": ("grado", "grados"),
+        "º C": ("grado", "grados"), "° C": ("grado", "grados"),
         "°": ("grado", "grados"), "%": ("por ciento", "por ciento"), "m²": ("metro cuadrado", "metros cuadrados"),
         "km²": ("kilómetro cuadrado", "kilómetros cuadrados"), "m³": ("metro cúbico", "metros cúbicos"),
         "ha": ("hectárea", "hectáreas"), "kcal": ("kilocaloría", "kilocalorías"), "dB": ("decibelio", "decibelios"),

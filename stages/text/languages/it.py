@@ -69,7 +69,7 @@ _NO_NOUNS = re.compile(
 _ORDERED = "piano|posto|secolo|giorno|anno|grado|livello|capitolo|articolo|comma|turno|classificato"
 _ORDINAL_MARK = (
     rf"(?:[ºª]|°(?= (?:{_ORDERED}))|°(?=\s(?!(?:{_NO_NOUNS.pattern}|[a-z]{{1,2}})\b)[a-z]+[oaei]\b)"
-    r"|(?<![\d.,]\d)(?<=1)°(?!\s?[CF]\b))"
+    r"|(?<![\d.,]\d)(?<=1)°(?!\s?[CF]\b)|(?:(?<=\b[Ii]l \d)|(?<=\bal \d)|(?<=\bdel \d))°(?!\s?[CF]\b))"
 )
 _UNO = re.compile(r"z|s[^aeiou]|gn|ps|x|y")
 
@@ -134,7 +134,7 @@ LANGUAGE = Language(
     and_a_half=lambda number: f"{cardinal(number)} e mezzo",
     fractions={
         f"{a}/{b}": f"un {ordinal(b)}" if a == 1 else f"{cardinal(a)} {ordinal(b)[:-1]}i"
-        for b in range(3, 11)
+        for b in range(3, 10)
         for a in range(1, b)
     },
     with_half=_with_half,
@@ -193,7 +193,10 @@ LANGUAGE = Language(
         "km/h": ("chilometro all'ora", "chilometri all'ora"), "h": ("ora", "ore"), "min": ("minuto", "minuti"),
         "s": ("secondo", "secondi"), "W": ("watt", "watt"), "kW": ("chilowatt", "chilowatt"),
         "kWh": ("chilowattora", "chilowattora"), "Hz": ("hertz", "hertz"), "MB": ("megabyte", "megabyte"),
-        "GB": ("gigabyte", "gigabyte"), "TB": ("terabyte", "terabyte"), "°C": ("grado", "gradi"),
+        "GB": ("gigabyte", "gigabyte"), "TB": ("terabyte", "terabyte"), "°F": ("grado Fahrenheit",
+        "gradi Fahrenheit"), "bpm": ("battito al minuto", "battiti al minuto"),
+        "°C": ("grado", "gradi"), "ºC": ("grado",
+        "gradi"),
         "° C": ("grado", "gradi"), "°": ("grado", "gradi"), "%": ("per cento", "per cento"),
         "m²": ("metro quadrato", "metri quadrati"), "mq": ("metro quadrato", "metri quadrati"),
         "km²": ("chilometro quadrato", "chilometri quadrati"),
@@ -213,7 +216,8 @@ LANGUAGE = Language(
         "sigg.": "signori", "dr.ssa": "dottoressa",
         "Sigg.": "signori",
         "Prof.ssa": "professoressa", "prof.ssa": "professoressa", "Arch.": "architetto", "Geom.": "geometra",
-        "int.": "interno", "sec.": "secolo", "F.lli": "fratelli", "a.C.": "avanti Cristo", "a. C.": "avanti Cristo",
+        "int.": "interno", "bin.": "binario", "sec.": "secolo", "F.lli": "fratelli", "a.C.": "avanti Cristo",
+        "a. C.": "avanti Cristo",
         "d.C.": "dopo Cristo", "d. C.": "dopo Cristo", "S.p.A.": "spa", "S.r.l.": "s r l", "S.p.a.": "spa",
         "L.go": "largo", "mmHg": "millimetri di mercurio", "dott.ri": "dottori",
         "ecc.": "eccetera", "etc.": "eccetera",

@@ -97,6 +97,9 @@ _IN_FRONT = frozenset(
         *("St.", "Ste.", "vs.", "Av.", "av.", "Avda.", "Bd.", "bd.", "Pza.", "Plza."),
         *(
             "approx.",
+            *("zw.", "bzgl.", "Fa.", "z. Hd.", "gem.", "Abs.", "exkl.", "u.", "od."),
+            "esp.",
+            "Esp.",
             "aprox.",
             "env.",
             "ca.",
@@ -159,7 +162,7 @@ def _title_or_street(match: re.Match[str]) -> str:
     word = before(match)
     is_behind = (_is_name(word) and word[-1:].isalnum() and word not in _TITLES) or word == "&"
     is_behind = is_behind or short == "Jr"
-    is_behind = is_behind and not word.endswith(("'s", "’s"))
+    is_behind = is_behind and not (short in _TITLES and word.endswith(("'s", "’s")))
     leads = re.match(r"\.? +[\"“]?[A-Z]", match.string[match.end("short") : match.end("short") + 6])
     if is_behind and word in _DETERMINERS:
         is_behind = False

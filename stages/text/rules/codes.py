@@ -15,11 +15,13 @@ _CHOSES = "commande|compte|réservation|client|référence|facture|dossier|suivi
 _SACHEN = "Bestell|Kunden|Rechnungs|Auftrags|Konto|Buchungs|Vorgangs|Referenz|Sendungs|Karten|Vertrags|Serien"
 _COSE = "ordine|conto|prenotazione|cliente|pratica|fattura|tessera|polizza|spedizione"
 _CODED = (
-    "pin|code|zip|passcode|meeting ID|conference ID|password|reference|booking|confirmation|ticket|account|"
-    "extension|ext|otp|cvv|cvc|verification code|pin code|zip code|código|clave|código postal|code postal|"
-    "Postleitzahl|PLZ|codice|CAP|"
-    rf"(?:{_OF}) number|número de (?:{_THINGS})|numéro de (?:{_CHOSES})|(?:{_SACHEN})nummer|numero d[i'] ?(?:{_COSE})|"
-    "end(?:ing|s) (?:in|with)|last (?:four|4)(?: digits)?|terminad[ao] en|termina en|finissant par|"
+    "PIN|[Pp]in|[Cc]ode|ZIP|[Zz]ip|[Pp]asscode|[Mm]eeting ID|[Cc]onference ID|[Pp]assword|[Rr]eference|[Bb]ooking|"
+    "[Cc]onfirmation|[Tt]icket|[Aa]ccount|[Ee]xtension|[Ee]xt|OTP|CVV|CVC|"
+    "(?:[Vv]erification|PIN|ZIP|[Pp]in|[Zz]ip) code|[Cc]ódigo(?: postal)?|[Cc]lave|[Cc]ode postal|Postleitzahl|PLZ|"
+    "[Cc]odice|CAP|"
+    rf"(?:(?i:{_OF})) number|[Nn]úmero de (?:{_THINGS})|[Nn]uméro de (?:{_CHOSES})|(?:{_SACHEN})nummer|"
+    rf"[Nn]umero d[i'] ?(?:{_COSE})|"
+    "[Ee]nd(?:ing|s) (?:in|with)|[Ll]ast (?:four|4)(?: digits)?|[Tt]erminad[ao] en|termina en|finissant par|"
     "se terminant par|Endnummer|Endziffern|endet auf|termin(?:a|ante) con|che finisce con"
 )
 _KEYED = (
@@ -62,6 +64,11 @@ class _Codes:
     def _one_by_one(self, group: str) -> str:
         return " ".join(self.spelt(char) if char.isdigit() else char for char in group)
 
+    def numbered(self, match: re.Match[str]) -> str:
+        """ "INV one zero zero nine"."""
+        letters, *groups = re.findall(r"[A-Z]+|\d+", match[0])
+        return f"{letters} {', '.join(map(self.spelt, groups))}"
+
     def key(self, match: re.Match[str]) -> str:
         """ "star six seven", "pound"."""
         words = self.language.words
@@ -82,7 +89,7 @@ def rules(language: Language) -> Iterator[Rule]:
     """In the words of `language`."""
     say = _Codes(language)
     yield rule(
-        rf"(?i)\b(?P<what>(?:{_CODED})(?: (?:is|are|number|es|ist|lautet|est|è))?:? )#?"
+        rf"\b(?P<what>(?:{_CODED})(?: (?:is|are|number|es|ist|lautet|est|è))?:? )#?"
         r"(?P<digits>\d{3,}(?:[ -]\d{3,4}(?!\d))*)\b(?![.,-]\d)",
         say.code,
         DIGIT,
@@ -91,6 +98,11 @@ def rules(language: Language) -> Iterator[Rule]:
         r"\b(?P<what>[A-ZÀ-Üa-zà-ü]{3,} )#(?P<digits>\d{4,})(?![\w-]|[.,]\d)",
         lambda match: f"{match['what']}{language.words['number']} {say.spelt(match['digits'])}",
         "#" + DIGIT,
+    )
+    yield rule(
+        r"(?<![\w-])[A-Z]{2,4}-(?=[\d-]{4})\d{2,8}(?:-\d{2,8}){0,2}(?![\w-])|(?<![\w.-])[A-Z]{2}\d{4}(?![\w-])",
+        say.numbered,
+        DIGIT,
     )
     yield rule(
         r"(?<![\w-])[A-Z]{2}\d\d(?=(?: ?[A-Z\d]{4}){3})(?: ?[A-Z\d]{4}){3,7}(?: ?[A-Z\d]{1,3})?(?![\w-])",

@@ -50,9 +50,9 @@ class _Said:
         return f"{own.agreed(own.cardinal(number), number, fold)} {fold}"
 
     def rated(self, match: re.Match[str]) -> str:
-        """ "10/10"."""
-        said = self._language.cardinal(int(match["a"]))
-        return f"{said} {self._language.words['out of']} {said}"
+        """ "8/10"."""
+        said, most = (self._language.cardinal(int(match[part])) for part in ("a", "b"))
+        return f"{said} {self._language.words['out of']} {most}"
 
     def ruler(self, match: re.Match[str]) -> str:
         """ "Felipe sexto", "Louis quatorze", "Isabel segunda"."""
@@ -113,7 +113,7 @@ def _fractions_and_money(language: Language, say: _Said) -> Iterator[Rule]:
     if language.with_half:
         noun = rf"(?P<noun>(?!(?:{units})\b)[a-zà-ü]{{2,}})(?!\w)"
         yield rule(rf"(?<![\w./,])(?P<whole>\d{{1,2}})(?: 1/2|\s?½) {noun}", say.with_half, DIGIT)
-    turns = "al? |par |täglich|tägl|pro |am |im |in der |wöchentlich|die |por |di |plus |más |più |mehr "
+    turns = "al? |par |tä?gl|pro |am |im |in der |wöchentlich|die |por |di |plus |más |più |mehr "
     yield rule(rf"(?<![\w.,])(\d{{1,2}}) ?[x×](?= ?(?:{turns}))", say.folded, "x×" + DIGIT)
     yield rule(r"(?<=\d) : (?=\d+ ?=)", f" {language.words['divided']} ", ":" + DIGIT)
     over = "zu" if language.code == "de" else language.words["over"]
@@ -128,7 +128,13 @@ def _fractions_and_money(language: Language, say: _Said) -> Iterator[Rule]:
         lambda match: _and_part(language, int(match[1]), match[2]),
         "½¼¾⅓⅔" + DIGIT,
     )
-    yield rule(r"(?<![\w./,])(?P<a>5|10|20|100)/(?P=a)(?![\w/]|[.,]\d)", say.rated, "/" + DIGIT)
+    yield rule(
+        r"(?<![\w./,])(?P<a>\d{1,3})/(?P<b>5(?<=5/5)|10|20|100)(?![\w/]|[.,]\d)", say.rated, "/" + DIGIT
+    )
+    rates = {short: language.units[short][0] for short in ("min", "h")}
+    yield rule(
+        r"(?<=\d)/(min|h)(?!\w)", lambda match: f" {language.words['per']} {rates[match[1]]}", "/" + DIGIT
+    )
     yield rule(r"(?<![\w.,])(?P<n>\d+) ?(?P<sign>[€£])(?P<rest>\d\d)(?!\d)", say.parted, "€£" + DIGIT)
     yield rule(r"(?<![\w.,])(?P<n>\d)(?P<sign>m)(?P<rest>\d\d)(?!\w)", say.parted, "m" + DIGIT)
 
@@ -146,6 +152,12 @@ def _numerals(language: Language, say: _Said) -> Iterator[Rule]:
         )
     yield rule(rf"\b({_CENTURY}) ({NUMERAL})", say.numeral, letters)
     yield rule(rf"(?<!\w)({_BARE_NUMERAL}|I)(?:\.|e|ème|º|°)?(?= (?:{_CENTURY}|sec\.))", say.century, letters)
+    if language.code == "fr":
+        yield rule(
+            rf"(?<!\w)({_BARE_NUMERAL}|I)(?:e|er) s\.(?!\w)",
+            lambda match: f"{language.ordinal(numeral_value(match[1]))} siècle",
+            letters,
+        )
     if language.code in ("fr", "de"):
         yield rule(
             r"(?<!\w)(I{1,3})(?:e|re|\.)(?= (?:[Gg]uerre|Weltkrieg))",
@@ -184,6 +196,11 @@ def _parts_and_rulers(language: Language, say: _Said) -> Iterator[Rule]:
 
 
 def _ranges_and_hours(language: Language, say: _Said) -> Iterator[Rule]:
+    short = alternatives(day for day in language.days if len(day) > 2)
+    if short:
+        yield rule(rf"(?<!\w)({short})\.(?=,? \d)", lambda match: language.days[match[1]], "." + DIGIT)
+    per = r"(?<=/kg)/(?=(?:día|jour|Tag|giorno|min|h)\b)"
+    yield rule(per, f" {language.words['per']} ", "/" + DIGIT)
     days = alternatives(language.days)
     until = rf"\.?(?:\s?[-–]\s?|\s(?P<until>{language.words['to']}|au|al)\s)"
     yield rule(rf"(?<![\w.])(?P<from>{days}){until}(?P<to>{days})(?!\w)(?:\.(?!\s*$))?", say.days)

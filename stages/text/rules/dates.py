@@ -202,8 +202,16 @@ def _day_first(language: Language, say: Dates, months: str, day: str, year: str)
         yield rule(
             rf"(?<![\w.]){day}\.\s?[-–]\s?(?P<last>\d{{1,2}})\. {months}(?!\w)", say.span, "-–" + DIGIT
         )
-        yield rule(rf"(?<![\d/.]){day}\.(?P<month>1[0-2]|0?[1-9])\.(?!\d)", say.date, "." + DIGIT)
+        label = "".join(
+            rf"(?<!{word} )"
+            for word in ("Raum", "Kapitel", "Abschnitt", "Version", "Punkt", "Zimmer", "Ziffer")
+        )
+        yield rule(rf"{label}(?<![\d/.]){day}\.(?P<month>1[0-2]|0?[1-9])\.(?!\d)", say.date, "." + DIGIT)
     else:
+        named = {*language.days, *language.days.values()} - set("LMXJVSD")
+        behind = "|".join(rf"(?<=\b{name}{mark})" for name in named for mark in (" ", ", ", ". "))
+        behind += r"|(?<=\b[lL]['’])|(?<=\b[aA]ll['’])|(?<=\b[dD]all['’])"
+        yield rule(rf"(?:{behind}){day}/(?P<month>1[0-2]|0?[1-9])(?![\d/])", say.date, "/" + DIGIT)
         front = r"(?P<what>\b(?:[Ee]l|[Aa]l|[Dd]el|[Ll]e|[Dd]u|[Aa]u|[Ii]l|[Dd]al))"
         yield rule(rf"{front} {day}/(?P<month>1[0-2]|0?[1-9])(?![\d/])", say.preceded, "/" + DIGIT)
     dot = r"\." if language.code == "de" else r"(?:[º°]|er)?"
@@ -213,6 +221,11 @@ def _day_first(language: Language, say: Dates, months: str, day: str, year: str)
         say.day_first,
         DIGIT,
     )
+    yield from _clock_of_a_day(language, say)
+
+
+def _clock_of_a_day(language: Language, say: Dates) -> Iterator[Rule]:
+    """ "14:30", "14h30", "14.30 Uhr"."""
     tail = {"de": r"(?: ?Uhr\b)?", "fr": "", "es": r"(?: ?h\b)?", "it": ""}[language.code]
     yield rule(
         rf"(?<![\d:.])(?P<hour>\d{{1,2}}):(?P<minute>[0-5]\d)(?::(?P<second>[0-5]\d))?(?![\d:])(?P<half>)?{tail}",

@@ -106,6 +106,11 @@ def _english_hours(say: _English) -> Iterator[Rule]:
 
 def _decades(say: _English) -> Iterator[Rule]:
     yield rule(r"(?<![\w.,])(?P<century>1\d|20)(?P<tens>[1-9]0|00)['’]?s\b", say.decade, "s" + DIGIT)
+    yield rule(
+        r"(?<!\w)['’]0(\d)(?![\w'’])",
+        lambda match: f"oh {say.language.cardinal(int(match[1]))}",
+        "'’" + DIGIT,
+    )
     yield rule(r"(?<!\w)['’](?P<century>)?(?P<tens>[1-9]0)['’]?s\b", say.decade, "s" + DIGIT)
     yield rule(r"(?<![\w.,:$£€])(?P<century>)?(?P<tens>[2-9]0)['’]?s\b", say.decade_or_seconds, "s" + DIGIT)
 
@@ -162,6 +167,8 @@ def _months_and_years(say: _English) -> Iterator[Rule]:
         lambda match: f"{say.month(match['month'])} {say.year(int(match['year']))}",
         "/" + DIGIT,
     )
+    behind = "|".join(rf"(?<=\b{name}{mark})" for name in _DAYS for mark in (" ", ", ", ". ", "., "))
+    yield rule(rf"(?:{behind})(?P<month>\d{{1,2}})/(?P<day>\d{{1,2}})(?![\d/])", say.date, "/" + DIGIT)
     yield rule(
         r"(?<![\d/])(?P<year>(?:19|20)\d\d)/(?P<month>0\d|1[0-2])/(?P<day>[0-3]\d)(?![\d/])",
         say.date,

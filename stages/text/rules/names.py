@@ -98,7 +98,7 @@ def _telephone_numbers(language: Language, say: _Names) -> Iterator[Rule]:
     )
     yield rule(r"(?<!\w)\(0\) ?\d{1,5}(?:[ /-]?\d{2,8}){1,4}(?!\d)", say.digits, "(" + DIGIT)
     yield rule(
-        r"(?=[+(\d])(?:\+?\d{1,3}[ .-]?)?\(\d{3,5}\) ?\d{3,4}[ .-]?\d{3,4}(?!\d)", say.digits, "(" + DIGIT
+        r"(?=[+(\d])(?:\+?\d{1,3}[ .-]?)?\(\d{2,5}\) ?\d{3,4}[ .-]?\d{3,4}(?!\d)", say.digits, "(" + DIGIT
     )
     yield rule(r"(?=[+\d])(?<![\d.,-])(?:\+?\d{1,3}[ .-])?\d{3}([ .-])\d{3}\1\d{4}(?!\d)", say.digits, DIGIT)
     yield rule(r"(?<![\w.,-])\d{3}-\d{4}(?![\w-])", say.digits, "-" + DIGIT)

@@ -20,7 +20,9 @@ _TIMES = ("h", "min", "s")
 _ELIDED = "'"
 _PER = r"(?:\s?/\s?(?P<per>[A-Za-z]{1,12}[²³]?)(?!\w))?"
 _TO = r"(?:-|\s?[–—]\s?)"
-_ATTRIBUTED = re.compile(r"(?:bill|note|coin|gift|fine|prize|voucher|banknote)\b")
+_ATTRIBUTED = re.compile(
+    r"(?:bill|note|coin|gift|fine|prize|voucher|banknote|discount|deposit|fee|charge|limit|refund|credit|copay|coupon)\b"
+)
 
 
 def number_pattern(language: Language) -> str:
@@ -30,6 +32,7 @@ def number_pattern(language: Language) -> str:
     grouped = rf"\d{{1,3}}(?:{group}\d{{3}})+|\d{{1,3}}(?:['’]\d{{3}})+|\d{{1,3}}(?:{mark}\d{{3}}){{2,}}"
     if language.decimal_comma:
         spaced += r"|\d{1,3}(?: \d{3})+"
+        grouped += r"|\d{1,3}(?:,\d{3})+(?=\.\d\d(?!\d))"
     else:
         spaced += r"|\d{1,3} \d{3}(?=\s?[€£₽₴]|[.,]\d{1,2}(?!\d))"
         grouped += r"|\d{1,3}(?:\.\d{3})+(?=,\d\d(?!\d))|\d{1,2}(?:,\d\d)+,\d{3}"

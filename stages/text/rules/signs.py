@@ -28,7 +28,7 @@ def _arithmetic(language: Language) -> Iterator[Rule]:
     yield rule(
         r"(?<=\d) ?[x×] ?(?=\d+(?:[.,]\d+)? ?(?:cm|mm|m|km|ft|in)\b)", f" {words['by']} ", "x×" + DIGIT
     )
-    yield rule(r"(?<=\d)\s?[×*]\s?(?=\d)|(?<=\d) x (?=\d)", f" {words['times']} ", "×*x" + DIGIT)
+    yield rule(r"(?<=\d)\s?[×*]\s?(?=\d)|(?<=\d) x (?=[$€£]?\d)", f" {words['times']} ", "×*x" + DIGIT)
     yield rule(r" [x×] (?:(?<=[\d cm]m [x×] )|(?<=[\d ]ft [x×] ))(?=\d)", f" {words['by']} ", "x×" + DIGIT)
     yield rule(r"(?<=\d)x(?=\d)", f" {words['by']} ", "x" + DIGIT)
     factor = (
@@ -39,6 +39,7 @@ def _arithmetic(language: Language) -> Iterator[Rule]:
     counted = r"(?= ?(?:[a-zà-ü]{3,}|%|°)(?<!\bis)(?<!\bist)(?<!\best)(?<!\bequals))"
     yield rule(rf"(?<=\d) [-–] (?=\d+(?:[.,]\d+)?{counted})", f" {words['to']} ", "-–" + DIGIT)
     yield rule(r"(?:(?<=[\d)])|(?<=\dx)) [-−–] (?=[\d(])", f" {words['minus']} ", "-−–")
+    yield rule(r"(?<=\d)/(?=[a-z](?!\w))", f" {words['over']} ", "/" + DIGIT)
     yield rule(r"(?<=\d) / (?=\d)|(?<=\d)\s?÷\s?(?=\d)", f" {words['divided']} ", "/÷" + DIGIT)
     yield rule(
         r"(?<![\w.])(?=\d+(?:[.,]\d|e|E[+-]))(\d+)(?:[.,](\d+))?[eE]\+?(-?)(\d{1,3})(?!\w)",
@@ -122,17 +123,21 @@ def _english(language: Language) -> Iterator[Rule]:
         lambda match: f"{language.cardinal(int(match[1]))} p",
         "p" + DIGIT,
     )
-    counted = r"(?:(?<=[\ds])|(?<=[KMGT]B)|(?<=\breq)|(?<=\bcost)|(?<=\bprice)|(?<=/person))"
-    spans = "second|minute|hour|day|night|week|month|year|person"
+    counted = (
+        r"(?:(?<=[\ds])|(?<=[KMGT]B)|(?<=\breq)|(?<=\bcost)|(?<=\bprice)|(?<=/person)|(?<=/kg)|(?<=/lb))"
+    )
+    spans = "second|minute|hour|day|night|week|month|year|person|game|match|room|share|user|unit|item|piece"
     yield rule(rf"{counted} ?/ ?(?=(?:{spans})\b(?! ?/))", " per ", "/")
+    rates = {short: language.units[short][0] for short in ("yr", "mo", "wk", "hr", "min", "sec", "mi", "km")}
+    yield rule(rf"(?<=[a-z\d])/({'|'.join(rates)})(?!\w)", lambda match: f" per {rates[match[1]]}", "/")
     yield from _parts_of_one(language)
 
 
 def _feet_and_inches(language: Language) -> Iterator[Rule]:
     foot = partial(_feet, language)
-    yield rule(r"(?<![\w'’])(\d)['′’](\d{1,2})(?:\"|''|″|”|(?!\w))", foot, "'′’" + DIGIT)
+    yield rule(r"(?<![\w'’])(\d{1,2})['′’](\d{1,2})(?:\"|''|″|”|(?!\w))", foot, "'′’" + DIGIT)
     yield rule(
-        r"(?<![\w'’])(\d{1,3})['′](?= (?:tall|long|wide|high|deep)\b)",
+        r"(?<![\w'’])(\d{1,3})['′](?= (?:tall|long|wide|high|deep|x|by)\b)",
         partial(_lone, language, "ft"),
         "'′" + DIGIT,
     )
@@ -152,7 +157,7 @@ def _feet_and_inches(language: Language) -> Iterator[Rule]:
 def _parts_of_one(language: Language) -> Iterator[Rule]:
     """Fractions, with the units behind them."""
     fraction = partial(_fraction, language)
-    small = r"(?: (?P<unit>tsp|tbsp|lb|oz|mi|in)\b\.?)?"
+    small = r"(?:[ -](?P<unit>tsp|tbsp|lbs?|oz|mi|in(?! [a-z]))\b\.?)?"
     parts = r"(?<![\w./])(?:(?P<whole>\d{1,3})[ -])?(?P<a>\d{1,3})[/⁄](?P<b>\d{1,3})(?![\w/]|\.\d)"
     yield rule(parts + small, fraction, "/⁄" + DIGIT)
     yield rule(r"(?<=\d)\s?½", " and a half", "½" + DIGIT)
@@ -217,7 +222,12 @@ def _fraction(language: Language, match: re.Match[str]) -> str:
     whole, a, b = match["whole"], int(match["a"]), int(match["b"])
     front = f"{language.cardinal(int(whole))} and " if whole else ""
     rated = re.match(r" (?:stars?|points?|correct|right)\b", match.string[match.end() : match.end() + 10])
-    if a == b or b == 0 or (rated and not whole):
+    is_score = (
+        b in (10, 100)
+        and not match["unit"]
+        and not re.match(r"(?: of| cup| mile|-|[\"″])", match.string[match.end() : match.end() + 6])
+    )
+    if a == b or b == 0 or ((rated or is_score) and not whole):
         return f"{front}{language.cardinal(a)} {language.words['out of']} {language.cardinal(b)}"
     if b < 2 or a > b or (b > 20 and b not in (32, 64, 100)):
         return f"{front}{language.cardinal(a)} {language.words['over']} {language.cardinal(b)}"
