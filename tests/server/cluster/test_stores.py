@@ -27,7 +27,7 @@ async def open_store(kind: str) -> AsyncIterator[Store]:
         yield MemoryStore()
         return
     async with store_server() as server:
-        store = ValkeyStore.at(server.url, timeout_s=5)
+        store = ValkeyStore.at(server.url, timeout_s=PATIENCE_S)
         yield store
         await store.close()
 
@@ -124,7 +124,7 @@ class Clock:
 
 
 def shared(server: StoreServer, clock: Clock) -> SharedStore:
-    return SharedStore(ValkeyStore.at(server.url, timeout_s=5), (RedisError,), clock)
+    return SharedStore(ValkeyStore.at(server.url, timeout_s=PATIENCE_S), (RedisError,), clock)
 
 
 def state(store: SharedStore) -> StoreState:
@@ -312,8 +312,8 @@ async def test_what_was_written_while_the_store_was_lost_does_not_outlive_what_c
 async def test_a_mailbox_whose_connection_has_died_in_silence_is_listened_to_again() -> None:
     heard: list[bytes] = []
     async with store_server() as server, dead_line(server.port) as line:
-        other = ValkeyStore.at(server.url, timeout_s=5)
-        remote = ValkeyStore.at(f"valkey://127.0.0.1:{line.port}/0", timeout_s=5, listen_s=0.2)
+        other = ValkeyStore.at(server.url, timeout_s=PATIENCE_S)
+        remote = ValkeyStore.at(f"valkey://127.0.0.1:{line.port}/0", timeout_s=PATIENCE_S, listen_s=0.2)
         node = SharedStore(remote, (RedisError,), anyio.current_time)
 
         async def tell(message: bytes) -> None:
