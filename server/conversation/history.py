@@ -50,8 +50,15 @@ def messages(
         if entry.role == "assistant":
             answer.append(entry)
         elif entry.kind == "message" and entry.text:
-            told.append(Message(role=entry.role, content=entry.text))
+            told.append(_message(entry, entry.text))
     return (*told, *(_answer(answer, outputs) if answer else ()))
+
+
+def _message(entry: Entry, content: str) -> Message:
+    """An entry as a message of its own: the same as last time, unless its words are others now."""
+    if entry.message is None or entry.message.content != content:
+        entry.message = Message(role=entry.role, content=content)
+    return entry.message
 
 
 def _is_blocked(entry: Entry) -> bool:
@@ -78,7 +85,9 @@ def _answer(entries: Sequence[Entry], outputs: Mapping[str, str]) -> Iterator[Me
         elif all(other is not entry.own.within for other in entries):
             steps[-1].calls.append(_own_call(entry.own))
     for step in steps:
-        if step.said or step.calls:
+        if step.said and not step.calls and len(entries) == 1:  # as nearly always
+            yield _message(entries[0], step.said)
+        elif step.said or step.calls:
             calls = tuple(call for call, _ in step.calls)
             yield Message(role="assistant", content=step.said, tool_calls=calls)
         for call, result in step.calls:

@@ -15,6 +15,7 @@ from server.domain.errors import ClientError, Fault
 from server.domain.ids import Ids
 from server.domain.mcp_tools import Detail, McpCall
 from server.domain.values import Item, ItemKind, ItemStatus, Part, Role, words_of
+from stageflow.context import Message
 from stageflow.tools import ToolCall
 from stages.ports import Expects
 
@@ -72,6 +73,8 @@ class Entry:
     """Of an answer: what the agent says that it asks for."""
     detail: Detail | None = None
     """Of what has to do with MCP tools; of a call it changes when the result is there."""
+    message: Message | None = field(default=None, compare=False, repr=False)
+    """What models were told of it last, where that was a message of its own."""
 
     @classmethod
     def of(cls, item: Item) -> "Entry":
