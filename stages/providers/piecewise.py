@@ -3,6 +3,7 @@
 The stage that speaks knows utterances only (`SpokenUtterance`); a one-shot service needs nothing but `stream`.
 """
 
+import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 
@@ -56,24 +57,40 @@ class PiecewiseUtterance:
         self._language, self._is_told = language, language is not None
         self._name = name
         self._speed = speed
-        self._pieces, self._waiting = anyio.create_memory_object_stream[str]()
-        self._spoken = anyio.Semaphore(0)
+        self._piece: str | None = None
+        """What is to be spoken next."""
+        self._spoken: asyncio.Future[bool] | None = None
+        """Of the piece that was pushed last, once all of its audio has been taken; False if there will be none."""
+        self._is_over = False
+        self._changed = asyncio.Event()
         self.waiting_chars = 0
 
     async def push(self, text: str) -> None:
-        """Have the piece spoken; waits until all of its audio has been taken."""
+        """Have the piece spoken; waits until all of its audio has been taken. Raises ClosedResourceError where none is
+        taken any more."""
         self.waiting_chars += len(text)
-        await self._pieces.send(text)
-        await self._spoken.acquire()
+        if self._is_over:
+            raise anyio.ClosedResourceError
+        self._piece, self._spoken = text, asyncio.get_running_loop().create_future()
+        self._changed.set()
+        try:
+            if not await self._spoken:
+                raise anyio.ClosedResourceError
+        finally:
+            self._piece = None
 
     async def finish(self) -> None:
         """No more pieces come."""
-        self._pieces.close()
+        self._is_over = True
+        self._changed.set()
 
     def cancel(self) -> None:
         """Take no more pieces. The piece that is being spoken ends with whoever iterates."""
-        self._pieces.close()
-        self._waiting.close()
+        self._is_over = True
+        self._changed.set()
+        if self._piece is not None:
+            self._piece = None
+            self._settle(is_spoken=False)
 
     async def audio(self) -> AsyncGenerator[Speech, None]:
         """The audio of all pieces."""
@@ -91,11 +108,18 @@ class PiecewiseUtterance:
                     begins = None if len(speech.samples) else begins
             chars += len(piece)
             self.waiting_chars -= len(piece)
-            self._spoken.release()
+            self._settle(is_spoken=True)
 
     async def _next(self) -> str | None:
         """The next piece; None when there is none, or it was cancelled."""
-        try:
-            return await self._waiting.receive()
-        except (anyio.EndOfStream, anyio.ClosedResourceError):
-            return None
+        while self._piece is None:
+            if self._is_over:
+                return None
+            self._changed.clear()
+            await self._changed.wait()
+        piece, self._piece = self._piece, None
+        return piece
+
+    def _settle(self, *, is_spoken: bool) -> None:
+        if self._spoken is not None and not self._spoken.done():  # who has pushed it may have been cancelled
+            self._spoken.set_result(is_spoken)
