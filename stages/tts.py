@@ -12,15 +12,16 @@ The voice is the run's `tts_provider` port, or else the one that the stage was m
 """
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 
 import anyio
-from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from audio.formats import samples_to_ms
 from stageflow.core import StageContext, StageKind, StageOutput
+from stageflow.streams import Channel, StreamWriter
 from stages.chunks import AudioSink, pcm16
 from stages.contract import AGENT, LANGUAGE, ROUTE, ROUTER, SPEED, TTS, VOICE
 from stages.errors import ProviderError, ProviderTimeout
@@ -173,17 +174,16 @@ class _Speaking:
         """Whether the next audio is waited for, and none handed on."""
 
     async def run(self, tokens: AsyncGenerator[str, None]) -> StageOutput:
-        send, receive = anyio.create_memory_object_stream[list[str]](self._settings.lookahead)
         voice, settings = self._voice, self._settings
+        pieces = Channel(deque(), settings.lookahead)
         try:
-            with send, receive:
-                async with open_utterance(
-                    voice, name=settings.voice, speed=settings.speed, language=settings.language
-                ) as utterance:
-                    async with anyio.create_task_group() as group:
-                        group.start_soon(self._read, tokens, send)
-                        group.start_soon(self._speak, receive, utterance)
-                        await self._hear(utterance)
+            async with open_utterance(
+                voice, name=settings.voice, speed=settings.speed, language=settings.language
+            ) as utterance:
+                async with anyio.create_task_group() as group:
+                    group.start_soon(self._read, tokens, StreamWriter(_channels=(pieces,)))
+                    group.start_soon(self._speak, pieces, utterance)
+                    await self._hear(utterance)
         except BaseExceptionGroup as several:
             # One of them failed; the others, if they are in there at all, were a consequence.
             first = several.exceptions[0]
@@ -194,17 +194,15 @@ class _Speaking:
         audio_ms = samples_to_ms(self._text.samples, voice.rate_hz)
         return StageOutput.ok(audio_ms=audio_ms, pieces=self._pieces)
 
-    async def _read(
-        self, tokens: AsyncGenerator[str, None], pieces: MemoryObjectSendStream[list[str]]
-    ) -> None:
-        with pieces:
-            async with aclosing(tokens):
-                async for token in tokens:
-                    if complete := self._sentences.push(token):
-                        await pieces.send(complete)
-            await pieces.send(self._sentences.flush())
+    async def _read(self, tokens: AsyncGenerator[str, None], pieces: StreamWriter) -> None:
+        async with aclosing(tokens):
+            async for token in tokens:
+                if complete := self._sentences.push(token):
+                    await pieces.send((*complete,))
+        await pieces.send((*self._sentences.flush(),))
+        pieces.close()
 
-    async def _speak(self, pieces: MemoryObjectReceiveStream[list[str]], utterance: SpokenUtterance) -> None:
+    async def _speak(self, pieces: Channel, utterance: SpokenUtterance) -> None:
         while batch := await self._next(pieces, utterance):
             for piece in batch:
                 if spoken := self._text.push(piece):
@@ -226,18 +224,17 @@ class _Speaking:
         if self._is_waiting:
             self._lateness.expect()
 
-    async def _next(
-        self, pieces: MemoryObjectReceiveStream[list[str]], utterance: SpokenUtterance
-    ) -> list[str]:
+    async def _next(self, pieces: Channel, utterance: SpokenUtterance) -> Sequence[str]:
         """The pieces that come next, none after the last; cut short if they keep the listener waiting."""
         while True:
             with anyio.move_on_after(self._spare_s(utterance)):
-                try:
-                    return await pieces.receive()
-                except anyio.EndOfStream:
-                    return []
+                try:  # `anext` with a default cannot take it, in Python 3.11
+                    found: Sequence[str] = await anext(pieces)
+                except StopAsyncIteration:
+                    found = ()
+                return found
             if hurried := self._sentences.hurry():
-                return [hurried]
+                return (hurried,)
 
     def _spare_s(self, utterance: SpokenUtterance) -> float:
         """How long the next piece may be waited for."""
