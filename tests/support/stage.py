@@ -8,7 +8,7 @@ import base64
 import json
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import anyio
@@ -155,13 +155,13 @@ class QueueWire:
 
     async def receive(self) -> str | bytes | None:
         while not self._frames:
-            self._listener = asyncio.get_running_loop().create_future()
+            self._listener = self._running_loop.create_future()
             await self._listener
         return self._frames.popleft()
 
     async def send(self, frame: str | bytes) -> None:
         event = {"type": AUDIO, **unpack_frame(frame)._asdict()} if isinstance(frame, bytes) else None
-        self.seen.append((asyncio.get_running_loop().time(), event or json.loads(frame)))
+        self.seen.append((self._running_loop.time(), event or json.loads(frame)))
         self._has_seen.set()
 
     async def close(self, code: int, reason: str) -> None:
@@ -177,6 +177,11 @@ class QueueWire:
     def _wake_listener(self) -> None:
         if self._listener is not None and not self._listener.done():
             self._listener.set_result(None)
+
+    @cached_property
+    def _running_loop(self) -> asyncio.AbstractEventLoop:
+        """To be asked for each frame, it costs as much as a tenth of hearing it."""
+        return asyncio.get_running_loop()
 
     def types(self) -> list[str]:
         return [event["type"] for _, event in self.seen]
