@@ -108,6 +108,11 @@ _CODE_COMING = re.compile(
     r"(?: [^\W\d_]+['’]?){0,4}\Z"
 )
 """The digits of a code or of a number that is a name may still come."""
+_ADDRESS_COMING = re.compile(
+    r"(?:mail|correo|courriel|[Ww]rite to|[Ee]scrib[ae] a|crivez à|cris à|[Ss]chreib\w* (?:Sie )?an|[Ss]criv[ai] a)"
+    r"(?: (?:is|at|es|est|ist|è|to))? ?:? \S+\Z"
+)
+"""The rest of an address may still come: "write to bob." is the beginning of "write to bob.smith"."""
 _OPEN = re.compile(
     r"(?:\\\((?:(?!\\\)).){0,400}|\\\[(?:(?!\\\]).){0,400}|(?<![^\s(])\$\$(?=[A-Za-z\\({-])[^$]{0,400}"
     r"|(?<![^\s(])\$(?=[A-Za-z\\({-])[^$\n]{0,120}|</?[a-z][^<>]{0,120})\Z",
@@ -254,7 +259,7 @@ def is_whole(text: str) -> bool:
     """Whether `text` can be taken for a sentence although nothing follows: "3.", "8 a." and "www." cannot."""
     word = text.rsplit(maxsplit=1)[-1]
     core = word.rstrip(_CLOSERS)
-    if "/" in word or "@" in word or is_open(text):
+    if "/" in word or "@" in word or is_open(text) or _ADDRESS_COMING.search(text):
         return False
     if core.endswith(".") and not core.endswith(".."):
         return (

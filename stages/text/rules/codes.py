@@ -128,7 +128,9 @@ def _american(say: _Codes) -> Iterator[Rule]:
     """Postal codes and flights as people in the United States read them."""
     states = "|".join(_STATE).replace("DC", r"D\.?C\.?")
     yield rule(
-        rf"(?<=[a-z.,] )(?P<state>{states}),? (?P<code>\d{{5}}(?:-\d{{4}})?)(?![\w-])", say.state, DIGIT
+        rf"(?:(?<=[a-z.,] )|(?<=\A ))(?P<state>{states}),? (?P<code>\d{{5}}(?:-\d{{4}})?)(?![\w-])",
+        say.state,
+        DIGIT,
     )
     yield rule(
         rf"(?:(?<=[a-z], )|(?<=\A ))(?P<state>{_ONLY_STATES})(?P<code>)(?![\w-])", say.state, "ACFGIKMNSTUW"

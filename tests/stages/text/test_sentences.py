@@ -205,6 +205,8 @@ def test_text_without_any_gap_is_cut_all_the_same() -> None:
         ("We are open from 8 a.", ""),
         ("Write to bob@example.", ""),
         ("See www.", ""),
+        ("Write to bob.", ""),
+        ("Mi correo es ana.", ""),
         ("See No.", ""),
         ("Das ist z.", ""),
         ("Er kommt am 3.", ""),
