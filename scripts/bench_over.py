@@ -8,6 +8,7 @@ to choose by, the other to report.
 
 import argparse
 import math
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import quantiles
@@ -41,7 +42,7 @@ class Outcome:
 async def talk_over(caller: Caller, stage: Stage, said: Sequence[Sound], outcomes: list[Outcome]) -> None:
     """Say one after the other, each once the agent can be heard."""
     stage.wire.say("response.create")
-    for sound in said:
+    for sound in random.Random(1).sample(said, len(said)):
         while caller.room.audible_steps < SETTLED_S * 50:
             await caller.step()
             if any(event["type"] == "response.done" for event in caller.news):

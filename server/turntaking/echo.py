@@ -28,6 +28,10 @@ AFTER_MS = 300
 TAIL_MS = 1000
 """So long after an answer a sound may begin that is the end of its echo."""
 
+FORGET_MS = 6000
+"""A client that has played so much of the agent's voice without an echo has none: what was taken for it was the person,
+who happened to say what the agent said."""
+
 _SMOOTHING = 0.3
 _FADING = 0.05
 """So far an echo's level goes towards one that is softer: while a voice is lowered, so is its echo, and the next begins
@@ -126,6 +130,8 @@ class EchoEar:
         self._answer = answer
         self._ear = ear
         self._places: WeakKeyDictionary[Utterance, _Place] = WeakKeyDictionary()
+        self._newest: Sequence[SpokenPiece] = ()
+        self._heard_ms = self._without_echo_ms = 0
 
     @property
     def is_known(self) -> bool:
@@ -137,10 +143,19 @@ class EchoEar:
         quiet_ms = self._ear.agent_quiet_ms
         if quiet_ms is not None and quiet_ms <= TAIL_MS:
             pieces, rate_hz = self._answer.spoken
+            self._count_silence(pieces)
             if pieces:
                 ago_ms = self._ear.position_ms - onset_ms
                 self._places[utterance] = _Place(pieces, rate_hz, self._answer.heard_ms - ago_ms)
         utterance.reading.sift = lambda found: self._sift(utterance, found)
+
+    def _count_silence(self, pieces: Sequence[SpokenPiece]) -> None:
+        """Add what was heard of the voice since the last sound; an echo is forgotten that does not come again."""
+        heard_ms = self._answer.heard_ms
+        self._without_echo_ms += heard_ms - (self._heard_ms if pieces is self._newest else 0)
+        self._newest, self._heard_ms = pieces, heard_ms
+        if self._without_echo_ms > FORGET_MS:
+            self.levels.echo = None
 
     def audible(self, utterance: Utterance) -> str:
         """What the agent said while this sound lasted, as it is spoken."""
@@ -170,6 +185,7 @@ class EchoEar:
         whose = self.levels.like(dbfs)
         if is_echo(words, words_of(audible), whose):
             self.levels.heard_echo(dbfs)
+            self._without_echo_ms = 0
             return replace(found, text="", no_speech=1.0, words=())
         # A word or two as loud as an echo may be the rest of one, of which nobody knows any more that it was audible.
         if not audible and (whose is not Loudness.ECHO or len(words) >= ECHO_WORDS):

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
 
 import numpy as np
 import pytest
@@ -28,11 +29,15 @@ class Answer:
 
     @property
     def spoken(self) -> tuple[Sequence[SpokenPiece], int]:
-        step = HZ * 400 // 1000
-        words = tuple(
-            WordTime(word + " ", at * step, (at + 1) * step) for at, word in enumerate(self.text.split())
-        )
-        return [SpokenPiece(self.text, 0, step * len(words), words)], HZ
+        return _pieces(self.text), HZ
+
+
+@cache
+def _pieces(text: str) -> Sequence[SpokenPiece]:
+    """The same list each time, as an answer has it."""
+    step = HZ * 400 // 1000
+    words = tuple(WordTime(word + " ", at * step, (at + 1) * step) for at, word in enumerate(text.split()))
+    return [SpokenPiece(text, 0, step * len(words), words)]
 
 
 @dataclass
@@ -111,6 +116,31 @@ def test_an_echo_is_learnt_and_then_known_by_its_level() -> None:
     assert scene.ear.is_known
     assert scene.ear.loudness(scene.sound(400, -42)) is Loudness.ECHO
     assert scene.ear.loudness(scene.sound(400, -20)) is Loudness.PERSON
+
+
+def test_an_echo_that_does_not_come_again_was_the_person_who_said_the_same_word() -> None:
+    scene = Scene(Answer(f"{SAID} " * 4))
+    scene.words_left("eight", 3000, ms=400, dbfs=-22)  # with the agent, by chance
+    scene.words_left("what about nine", 8000, dbfs=-22)
+    assert scene.ear.is_known
+    scene.words_left("what about nine", 9500, dbfs=-22)
+    assert not scene.ear.is_known
+
+
+def test_an_echo_that_comes_again_and_again_is_remembered() -> None:
+    scene = Scene(Answer(f"{SAID} " * 6))
+    for at in range(10):
+        scene.words_left("for four people", 1000 + 4000 * at // 2, dbfs=-42)
+        assert scene.ear.is_known
+
+
+def test_an_answer_after_the_other_without_an_echo_counts_as_one() -> None:
+    scene = Scene()
+    scene.words_left("for four people", 1000, dbfs=-42)
+    for number in range(2, 5):
+        scene.answer.text = f"{SAID} " * number
+        scene.words_left("what about nine", 2500, dbfs=-22)
+    assert not scene.ear.is_known
 
 
 def test_a_word_as_loud_as_the_echo_is_not_taken_for_the_level_of_the_person() -> None:
