@@ -29,6 +29,7 @@ SEMANTIC = SessionConfig(turn_detection=TurnDetection(kind="semantic_vad"), tran
 
 HZ = 24_000
 STEP = HZ // 50
+PAUSE_STEPS = 25
 
 Floats = NDArray[np.float64]
 
@@ -76,8 +77,9 @@ class Room:
         self._said = np.zeros(0)
         self.is_held = False
         self.level = 1.0
+        self._silent_steps = PAUSE_STEPS
         self.audible_steps = 0
-        """For how many steps the loudspeaker has sounded without a break."""
+        """For how many steps the agent has been heard to speak, with no more than the pauses of speech."""
 
     def queue(self, samples: Samples) -> None:
         """Audio that is to be played."""
@@ -102,7 +104,8 @@ class Room:
         if not self.is_held:
             played[: len(self._ahead[:STEP])] = self._ahead[:STEP] * self.level
             self._ahead = self._ahead[STEP:]
-        self.audible_steps = self.audible_steps + 1 if np.abs(played).max() > 300 else 0
+        self._silent_steps = 0 if np.abs(played).max() > 100 else self._silent_steps + 1
+        self.audible_steps = self.audible_steps + 1 if self._silent_steps < PAUSE_STEPS else 0
         self._ringing += np.fft.irfft(np.fft.rfft(played, self._size) * self._response, self._size)
         self._air.append(self._ringing[:STEP].copy())
         self._ringing = np.concatenate([self._ringing[STEP:], np.zeros(STEP)])
