@@ -4,7 +4,7 @@ The server reads no other names than these, so a stage of somebody's own that ke
 built-in one. `check_pipeline` says what a pipeline lacks to be run by the server.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from typing import Any, Self
@@ -63,6 +63,10 @@ PRIVATE_EVENTS = (CALLED,)
 """Events that the stages and the server have among themselves; all others of a stage's reach the client."""
 
 # --- outcomes -----------------------------------------------------------------------------------------------
+
+
+PipelineHook = Callable[[Pipeline], Pipeline]
+"""Edits the standard pipeline: insert, replace, remove, add stages, and return what came of it."""
 
 
 @dataclass(frozen=True, slots=True)

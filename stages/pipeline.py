@@ -12,7 +12,7 @@ server runs: the same for answers in text, without the voice, and the WORK stage
 and delay none.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import inf
 
@@ -21,7 +21,17 @@ from stageflow.graph import StageSpec, upstream
 from stageflow.pipeline import Pipeline, PipelineGraph
 from stages.agent import AgentStage
 from stages.agent_profile import AgentLimits, AgentProfile
-from stages.contract import AGENT, GUARD, ROUTER, STT, TTS, check_pipeline, in_stream_before, roles_of
+from stages.contract import (
+    AGENT,
+    GUARD,
+    ROUTER,
+    STT,
+    TTS,
+    PipelineHook,
+    check_pipeline,
+    in_stream_before,
+    roles_of,
+)
 from stages.errors import StageSettingsError
 from stages.guard import GuardPolicy, GuardStage
 from stages.live import LiveStages
@@ -59,9 +69,6 @@ class VoicePipelineConfig:
             yield from (f"route {name!r} leads to no profile" for name in sorted(routes - profiles))
             yield from (f"no route leads to profile {name!r}" for name in sorted(profiles - routes))
 
-
-PipelineHook = Callable[[Pipeline], Pipeline]
-"""Edits the standard pipeline: insert, replace, remove, add stages, and return what came of it."""
 
 LONG_ANSWER_TOKENS = 8_192
 """Room in the streams of an answer where a guard judges all of it before any is heard: so it is written to its end

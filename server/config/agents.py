@@ -15,7 +15,7 @@ from server.tools.operator_servers import OperatorServer, prefix_of
 from stageflow.errors import StageUsageError, ToolDeclarationError
 from stageflow.pipeline import Pipeline
 from stageflow.tools import Tool
-from stages.pipeline import PipelineHook
+from stages.contract import PipelineHook
 from stages.ports import MAX_PHRASE_CHARS, MAX_PHRASES, Expects
 from stages.providers.registry import ProviderFault
 from stages.text.matching import faults as match_faults

@@ -39,7 +39,7 @@ from server.session.key_quota import KeyQuota
 from server.session.services import Services
 from server.session.snapshot import Snapshot
 from server.session.turn_reports import NoObserver
-from stages.pipeline import PipelineHook
+from stages.contract import PipelineHook
 from stages.providers.calls import label_alike
 
 _KEPT = (

@@ -11,8 +11,8 @@ import pytest
 
 from server.client.client import RealtimeClient
 from stageflow import Pipeline, StageContext, StageKind, StageOutput
+from stages.contract import PipelineHook
 from stages.guard import REFUSAL
-from stages.pipeline import PipelineHook
 from stages.testing.fakes import ScriptedModel
 from stages.tts import TtsStage
 from tests.support.live_server import LiveServer, ask, live_server

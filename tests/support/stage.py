@@ -53,9 +53,9 @@ from stageflow.stages.ports import AudioPorts, LLMPorts, StagePorts
 from stageflow.tools import Tool, ToolRegistry
 from stages.agent import AgentStage
 from stages.agent_profile import AgentProfile
+from stages.contract import PipelineHook
 from stages.guard import GuardPolicy, GuardRule
 from stages.pipeline import (
-    PipelineHook,
     StageWaits,
     VoicePipelineConfig,
     build_say_pipeline,

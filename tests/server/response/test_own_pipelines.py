@@ -11,7 +11,7 @@ from server.domain.deadlines import Deadlines
 from stageflow.core import AnyStage, StageContext, StageKind, StageOutput
 from stageflow.pipeline import Pipeline
 from stageflow.tools import Tool, ToolCall
-from stages.pipeline import PipelineHook
+from stages.contract import PipelineHook
 from stages.testing.fakes import Conduct, Said
 from tests.support.stage import SlowGuard, Stage, play, speak, voice_v1
 from tests.support.trace_checker import check_trace
