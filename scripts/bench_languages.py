@@ -11,11 +11,13 @@ from audio.formats import SPEECH_HZ, Samples
 from stages.ports import Synthesiser
 from stages.providers.kokoro.voice import KokoroVoice
 from stages.providers.kokoro.voices import LANGUAGES as OF_KOKORO
+from stages.providers.pico.voice import VOICES as OF_PICO
 from stages.providers.pico.voice import PicoSettings, PicoVoice
 from stages.providers.whisper.multilingual import MODEL_NAME, MultilingualRecogniser
 from stages.runtime.models import model_dir
 from stages.testing.wer import word_errors
 from stages.text.speakable import speakable
+from stages.text.words import UNSPACED, join_words
 
 SENTENCES = {
     "es": (
@@ -78,16 +80,32 @@ SENTENCES = {
         "Wait a moment, I will check.",
         "Thank you very much for your call and see you soon.",
     ),
+    "zh": (
+        "早上好，请问有什么可以帮您？",
+        "我想预订明天晚上四个人的位子。",
+        "医生星期二上午十点半有空。",
+        "请您再说一遍您的电话号码，好吗？",
+        "商店星期一到星期五开门，星期天休息。",
+        "您的订单三天之内会送到。",
+        "最后一个词我没有听懂。",
+        "一共是二十五欧元。",
+        "请稍等，我马上查一下。",
+        "非常感谢您的来电，再见。",
+    ),
 }
 
 
-KOKORO = {"en": ("af_heart", "am_michael", "bf_emma", "bm_george"), "es": ("ef_dora", "em_alex")}
+KOKORO = {"en": ("af_heart", "am_michael", "bf_emma", "bm_george"), "es": ("ef_dora", "em_alex"),
+          "zh": ("zf_xiaoxiao", "zm_yunjian")}  # fmt: skip
 """Those of its voices that are measured."""
 
 
+_WORD = re.compile(rf"[{UNSPACED}]|(?:(?![{UNSPACED}])[\w'])+")
+
+
 def plain(text: str, language: str) -> str:
-    """As it is spoken, without marks."""
-    return " ".join(re.findall(r"[\w']+", speakable(text, language).casefold()))
+    """As it is spoken, without marks; characters count as words where a script has no spaces."""
+    return " ".join(_WORD.findall(speakable(text, language).casefold()))
 
 
 async def say(voice: Synthesiser, name: str | None, text: str) -> Samples:
@@ -112,7 +130,7 @@ def measure(
             sounding_s += len(samples) / SPEECH_HZ
             segments = recogniser.model.transcribe(samples) or []
             speaking_s, hearing_s = speaking_s + spoken - began, hearing_s + time.process_time() - spoken
-            text = " ".join(segment.reading.text for segment in segments if segment.reading.text)
+            text = join_words(segment.reading.text for segment in segments if segment.reading.text)
             said.append(plain(sentence, language))
             heard.append(plain(text, language))
             if said[-1] != heard[-1]:
@@ -127,8 +145,9 @@ def measure(
 
 def main() -> None:
     """Print a line for each voice: of Pico in each language, and some of Kokoro's."""
-    for language, sentences in SENTENCES.items():
-        pico = PicoVoice.from_settings(PicoSettings(language=(language,)))
+    for language in OF_PICO:
+        sentences = SENTENCES[language]
+        pico = PicoVoice.from_settings(PicoSettings.model_validate({"language": language}))
         print(measure(language, sentences, pico), flush=True)
         pico.close()
     for language, names in KOKORO.items():

@@ -10,7 +10,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from audio.resample import Resampler
-from server.config.languages import PHRASES
+from server.config.languages import PHRASES, parts_of
 from server.config.speaking_ahead import SPOKEN, SPOKEN_HZ
 from server.response.prepared import prepare
 from stages.chunks import decode_chunk
@@ -20,7 +20,8 @@ from stages.providers.registry import find_provider
 
 async def main() -> None:
     for code, phrases in PHRASES.items():
-        name, table = ("embedded", {}) if code == "en" else ("pico", {"language": code})
+        name = "embedded" if code == "en" else parts_of([code])["tts"]
+        table = {} if code == "en" else {"language": code}
         configured, faults = configure(find_provider("tts", name), table, {})
         assert configured is not None, faults
         voice = configured.make()

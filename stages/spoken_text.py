@@ -82,8 +82,9 @@ class SpokenText:
         the answer as it is spoken."""
         shown, self._foreign = self._foreign + shown, ""
         if not self._is_told:
-            self._language = UNKNOWN if is_foreign(shown) else guess_language(shown) or self._language
-        if not self._any_script and not self._chars and is_foreign(shown):
+            guessed = guess_language(shown)
+            self._language = guessed or (UNKNOWN if is_foreign(shown) else self._language)
+        if not self._any_script and not self._chars and is_foreign(shown, self._language):
             self._foreign = shown
             return ""
         cut = pieces(shown, self._language, self._any_script)

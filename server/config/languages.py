@@ -62,12 +62,28 @@ PHRASES: Mapping[str, Phrases] = {
         "Sei un assistente vocale cordiale. Le tue parole vengono lette ad alta voce: rispondi in italiano, con una o "
         "due frasi brevi e semplici, senza elenchi, formattazione o emoji.",
     ),
+    "zh": Phrases(
+        "Mandarin Chinese",
+        "抱歉，这个我帮不了您。",
+        "不好意思，我这边出了点问题。请您再说一遍。",
+        "请稍等。",
+        "你是一位亲切的语音助手。你的话会被朗读出来：请用简体中文回答，只说一两句简短易懂的话，"
+        "不要使用列表、标记或表情符号。",
+    ),
 }
 
 PARTS: Mapping[str, str] = {"stt": "whisper_base", "tts": "pico"}
 """The embedded parts for every language but English, by kind."""
 
+_OTHER_PARTS: Mapping[str, Mapping[str, str]] = {"zh": {"tts": "kokoro"}}
+"""Where a language has others."""
+
 PARTS_OF_SEVERAL: Mapping[str, str] = {**PARTS, "tts": "by_language"}
+
+
+def parts_of(codes: Sequence[str]) -> Mapping[str, str]:
+    """The embedded parts for these languages, of which one is not English, by kind."""
+    return PARTS_OF_SEVERAL if len(codes) > 1 else {**PARTS, **_OTHER_PARTS.get(codes[0], {})}
 
 
 def language_faults(codes: Sequence[str]) -> list[str]:
@@ -87,7 +103,7 @@ def with_language(data: Mapping[str, object]) -> dict[str, object]:
     given = language_codes(data.get("language", "en"))
     if not isinstance(given, tuple):
         return dict(data)
-    codes = tuple(dict.fromkeys(code.split("-")[0].casefold() for code in given))
+    codes = tuple(dict.fromkeys(code.replace("_", "-").split("-")[0].casefold() for code in given))
     if not codes or codes == ("en",) or not set(codes) <= set(CODES):
         return {**data, "language": codes}
     phrases = PHRASES[codes[0]]
@@ -97,7 +113,7 @@ def with_language(data: Mapping[str, object]) -> dict[str, object]:
         usual["instructions"] = (
             f"{phrases.instructions} Answer in the language in which you are spoken to: {names}."
         )
-    return {**(PARTS if len(codes) == 1 else PARTS_OF_SEVERAL), **usual, **data, "language": codes}
+    return {**parts_of(codes), **usual, **data, "language": codes}
 
 
 def refusals(codes: Sequence[str], configured: str) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from server.conversation.utterance import Utterance, WordNews, WordsCame
 from server.domain.values import ConfigInForce
 from stages.ports import SpeechHints, Transcript
+from stages.text.words import count_words
 
 
 def primary(language: str) -> str:
@@ -42,6 +43,6 @@ class SessionLanguage:
         """Take note of the language of what was said; of a single word it is too uncertain to change it."""
         if isinstance(news, WordsCame) or not isinstance(news.outcome, Transcript):
             return
-        heard, words = primary(news.outcome.language), news.outcome.text.split()
-        if heard in self._spoken and len(self._spoken) > 1 and words and (len(words) > 1 or not self._heard):
+        heard, words = primary(news.outcome.language), count_words(news.outcome.text)
+        if heard in self._spoken and len(self._spoken) > 1 and words and (words >= 2 or not self._heard):
             self._heard = heard

@@ -15,8 +15,9 @@ from weakref import WeakKeyDictionary
 from audio.levels import loud_dbfs
 from server.conversation.heard import SpokenPiece, said_between
 from server.conversation.utterance import Utterance
-from server.turntaking.interruption import ECHO_WORDS, Loudness, is_echo, words_of
+from server.turntaking.interruption import Loudness, are_few, is_echo, words_of
 from stages.ports import Transcript
+from stages.text.guess import guess_language
 from stages.text.speakable import speakable
 
 BEFORE_MS = 700
@@ -166,7 +167,7 @@ class EchoEar:
         pieces, rate_hz = self._answer.spoken
         if pieces is not place.pieces:  # another answer began meanwhile
             audible += " " + said_between(pieces, 0, (self._answer.heard_ms + AFTER_MS) * rate_hz // 1000)
-        return speakable(audible)
+        return _as_spoken(audible)
 
     def loudness(self, utterance: Utterance) -> Loudness:
         """Whose level the sound has. Asked for each frame of an overlap: as long as no echo was heard, a sound without
@@ -181,13 +182,18 @@ class EchoEar:
         if not found.text or not len(sound := utterance.recent()):
             return found
         dbfs = loud_dbfs(sound)
-        audible, words = self.audible(utterance), words_of(speakable(found.text))
+        audible, words = self.audible(utterance), words_of(_as_spoken(found.text))
         whose = self.levels.like(dbfs)
         if is_echo(words, words_of(audible), whose):
             self.levels.heard_echo(dbfs)
             self._without_echo_ms = 0
             return replace(found, text="", no_speech=1.0, words=())
         # A word or two as loud as an echo may be the rest of one, of which nobody knows any more that it was audible.
-        if not audible and (whose is not Loudness.ECHO or len(words) >= ECHO_WORDS):
+        if not audible and (whose is not Loudness.ECHO or not are_few(words)):
             self.levels.heard_person(dbfs)
         return found
+
+
+def _as_spoken(text: str) -> str:
+    """With its numbers in words, in the language that it seems to be in."""
+    return speakable(text, guess_language(text) or "en")

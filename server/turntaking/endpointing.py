@@ -25,8 +25,18 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from itertools import pairwise
 
+from server.turntaking.ending_words import (
+    ALWAYS_MORE,
+    ANNOUNCED,
+    ANNOUNCES,
+    ANSWERS,
+    ANSWERS_YES_OR_NO,
+    DIGITS,
+    ENDS_OPEN,
+)
 from stages.errors import StageSettingsError
 from stages.ports import Expects
+from stages.text.words import UNSPACED, is_unspaced
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,58 +189,31 @@ def is_read_out(evidence: PauseEvidence) -> bool:
 # --- the look of a text ---------------------------------------------------------------------------------
 
 
-def _words(text: str) -> frozenset[str]:
-    return frozenset(text.split())
-
-
-_ALWAYS_MORE = _words(
-    "a an the and or but nor because if unless until while although whereas than "
-    "my your our their its every of from into onto between "
-    "i i'm i'd i'll i've we're we'll we'd you're they're he's she's it's there's that's "
-    "um uh er erm hmm mm "
-    "und oder aber weil wenn dass mit für zum zur beim vom eine einen einem einer eines "
-    "pero porque con para por del los las una unos unas "
-    "et mais parce avec pour dans du des une aux "
-    "perché che con della dello degli delle dei gli"
-)
-"""Articles, conjunctions, prepositions, possessives and fillers that end no sentence, except in a question."""
-
-_ANNOUNCED = _words("number code pin name password address email mail date birthday")
-"""What is told after "my … is"."""
-
-_ANSWERS = _words(
-    "yes yeah yep yup no nope nah sure okay ok right correct exactly please thanks thank you of course "
-    "not really absolutely definitely it is that's that right i do don't am did didn't "
-    "ja nein genau bitte danke gerne sí si claro vale por favor gracias oui non d'accord merci sì certo grazie"
-)
-_ANSWER_WORDS = 4
-
-_DIGITS = _words(
-    "zero oh one two three four five six seven eight nine "
-    "null eins zwei zwo drei vier fünf sechs sieben acht neun cero uno dos tres cuatro cinco seis siete ocho nueve "
-    "zéro deux trois quatre cinq sept huit neuf due tre quattro cinque sei sette otto nove"
-)
+_WORD = re.compile(rf"[{UNSPACED}]|(?:(?![{UNSPACED}])[\w'@+])+")
+_MARKS = str.maketrans("’，、。？！：；", "',,.?!:;")
 _TIMES = {"double": 2, "triple": 3}
 _PHONE_DIGITS = 10
 _SPELT_DIGITS = 4
 """So many in a row are a number that is read out, not one that is said: a code, a card, a telephone."""
 _SINGLE_DIGITS = 3
 """So many are, if they are words of their own."""
+_ANSWER_WORDS = 4
+_ANSWER_CHARACTERS = 8
 
 _EMAIL = re.compile(r"\S+\s?(?:@|\bat\b)\s?\S+?\s?(?:\.|\bdot\b)\s?(?:com|org|net|edu|gov|io|[a-z]{2})[.!]?$")
 
 
 def look_of(text: str | None, expects: Expects = Expects.FREE) -> Look:
     """What the text so far looks like to somebody who expects this kind of answer."""
-    stripped = (text or "").strip().lower().replace("’", "'")
-    words = re.findall(r"[\w'@+]+", stripped)
+    stripped = (text or "").strip().lower().translate(_MARKS)
+    words = _WORD.findall(stripped)
     if not words:
         return Look.UNKNOWN
     if stripped.endswith(","):
         return _look_of_comma(words, expects)
     if stripped.endswith(("-", "–", "—", ":", ";", "…", "...")):
         return Look.TRAILING
-    is_open = words[-1] in _ALWAYS_MORE and not _is_spelt(words)
+    is_open = _ends_open(words) and not _is_spelt(words)
     if (is_open or _announces(words)) and not stripped.endswith("?"):
         return Look.TRAILING
     return _look_of_answer(stripped, words, expects) or _look_of_sentence(stripped, words)
@@ -239,15 +222,14 @@ def look_of(text: str | None, expects: Expects = Expects.FREE) -> Look:
 def _look_of_comma(words: list[str], expects: Expects) -> Look:
     """Of a text that ends with a comma: a number that is read out, or a name that is spelt, has one between any two."""
     is_read_out = _spelt_digits(words[-1:]) or _is_spelt(words) or expects in (Expects.PHONE, Expects.EMAIL)
-    return Look.TRAILING if is_read_out or words[-1] in _ALWAYS_MORE else Look.COMMA
+    return Look.TRAILING if is_read_out or _ends_open(words) else Look.COMMA
 
 
 def _look_of_answer(text: str, words: list[str], expects: Expects) -> Look | None:
     """How far the answer has come that was asked for; None if it is none of that kind."""
     match expects:
         case Expects.YES_NO:
-            answered = len(words) <= _ANSWER_WORDS and _ANSWERS.issuperset(words)
-            return Look.ANSWERED if answered else None
+            return Look.ANSWERED if _is_yes_or_no(words) else None
         case Expects.PHONE:
             digits = _spelt_digits(words)
             return Look.ANSWERED if digits >= _PHONE_DIGITS else Look.SPELLING if digits else None
@@ -266,9 +248,22 @@ def _look_of_sentence(text: str, words: list[str]) -> Look:
     return Look.ENDED if text.endswith((".", "?", "!")) else Look.OPEN
 
 
+def _ends_open(words: list[str]) -> bool:
+    """Whether they end with a word after which there is always more."""
+    return words[-1] in ALWAYS_MORE or ENDS_OPEN.search("".join(words)) is not None
+
+
+def _is_yes_or_no(words: list[str]) -> bool:
+    if is_unspaced(words[0]):
+        return len(words) <= _ANSWER_CHARACTERS and ANSWERS_YES_OR_NO.fullmatch("".join(words)) is not None
+    return len(words) <= _ANSWER_WORDS and ANSWERS.issuperset(words)
+
+
 def _announces(words: list[str]) -> bool:
     """Whether they end with "my number is", and so on."""
-    return len(words) > 1 and words[-1] in ("is", "are") and words[-2] in _ANNOUNCED
+    if is_unspaced(words[-1]):
+        return ANNOUNCES.search("".join(words)) is not None
+    return len(words) > 1 and words[-1] in ("is", "are") and words[-2] in ANNOUNCED
 
 
 def _spelt_digits(words: list[str]) -> int:
@@ -279,7 +274,7 @@ def _spelt_digits(words: list[str]) -> int:
             continue
         if word.lstrip("+").isdigit():
             digits += len(word)
-        elif word in _DIGITS:
+        elif word in DIGITS:
             digits += _TIMES.get(before, 1)
         else:
             break
@@ -287,5 +282,7 @@ def _spelt_digits(words: list[str]) -> int:
 
 
 def _is_spelt(words: list[str]) -> bool:
-    """Whether the last two words are single letters; "I" and "a" are words."""
-    return len(words) >= 2 and all(len(word) == 1 and word.isalpha() for word in words[-2:])
+    """Whether the last two words are single letters; "I" and "a" are words, and a character is no letter."""
+    return len(words) >= 2 and all(
+        len(word) == 1 and word.isalpha() and not is_unspaced(word) for word in words[-2:]
+    )

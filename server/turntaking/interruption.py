@@ -14,6 +14,7 @@ from enum import StrEnum
 from functools import cache
 
 from server.turntaking.listener_words import BACKCHANNELS, TAKE_THE_FLOOR, is_hum
+from stages.text.words import UNSPACED, count_words, is_unspaced
 
 ECHO_SHARE = 0.66
 """Of the words heard, how many must be the agent's own, in order, to be its echo."""
@@ -43,7 +44,7 @@ HUM_MS = 800
 HUM_WORDS = 2
 """A hum is read as no more words than these."""
 
-_WORD = re.compile(r"\w+(?:['\u2019-]\w+)*")
+_WORD = re.compile(rf"[{UNSPACED}]|(?:(?![{UNSPACED}])\w)+(?:['\u2019-](?:(?![{UNSPACED}])\w)+)*")
 
 
 class OverlapVerdict(StrEnum):
@@ -117,9 +118,10 @@ def judge(evidence: OverlapEvidence, policy: InterruptionPolicy, answer: str = "
     is_sure = (
         evidence.is_over or evidence.loudness is not Loudness.ECHO
     )  # of an echo "without" begins as "Wait,"
-    if is_sure and _any_of(policy.commands).match(line):
+    command = _any_of(policy.commands).match(line)
+    if is_sure and command and not _begins_backchannel(line, command, policy):
         return OverlapVerdict.INTERRUPT
-    if _may_be_misheard(evidence, len(words), policy):
+    if _may_be_misheard(evidence, count_words(line), policy):
         return OverlapVerdict.DISMISS if evidence.is_over else _wait_or_hold(evidence, policy)
     if not evidence.is_over and line in " ".join(audible or words_of(answer)):
         return _wait_or_hold(evidence, policy)  # too little to tell an echo from a person
@@ -131,7 +133,7 @@ def judge(evidence: OverlapEvidence, policy: InterruptionPolicy, answer: str = "
     return OverlapVerdict.DISMISS if evidence.is_over else _wait_or_hold(evidence, policy)
 
 
-def _may_be_misheard(evidence: OverlapEvidence, words: int, policy: InterruptionPolicy) -> bool:
+def _may_be_misheard(evidence: OverlapEvidence, words: float, policy: InterruptionPolicy) -> bool:
     """Whether it may be a piece of an echo, or a caption of what was hardly said."""
     if evidence.is_over:
         return evidence.loudness is Loudness.ECHO and words < ECHO_WORDS
@@ -161,7 +163,7 @@ def is_echo(words: Sequence[str], audible: Sequence[str], loudness: Loudness | N
     """
     if not words or not audible:
         return False
-    if len(words) < ECHO_WORDS:
+    if are_few(words):
         if loudness is None or loudness is Loudness.PERSON:
             return False
         return any(
@@ -177,6 +179,11 @@ def is_echo(words: Sequence[str], audible: Sequence[str], loudness: Loudness | N
     return loudness is not None and _letters_in("".join(audible), "".join(words)) >= least
 
 
+def are_few(words: Sequence[str]) -> bool:
+    """Whether they are so few that the person may have said them by chance; a character is less than a word."""
+    return count_words(" ".join(words)) < ECHO_WORDS
+
+
 def _letters_in(said: str, heard: str) -> float:
     """Share of the letters heard that are in what was said, in order, two or more in a row."""
     blocks = SequenceMatcher(None, said, heard, autojunk=False).get_matching_blocks()
@@ -185,7 +192,7 @@ def _letters_in(said: str, heard: str) -> float:
 
 
 def words_of(text: str) -> list[str]:
-    """The words, as they are compared."""
+    """The words, as they are compared: characters, where a script has no spaces."""
     return _WORD.findall(text.casefold())
 
 
@@ -213,8 +220,15 @@ def _wait_or_hold(evidence: OverlapEvidence, policy: InterruptionPolicy) -> Over
     return OverlapVerdict.HOLD if evidence.lasted_ms >= policy.hold_after_ms else OverlapVerdict.WAIT
 
 
+def _begins_backchannel(line: str, command: re.Match[str], policy: InterruptionPolicy) -> bool:
+    """Whether what looks like a command is the first character of something else: "不错" begins with "不"."""
+    backchannel = _any_of(policy.backchannels).match(line)
+    return is_unspaced(command[0]) and backchannel is not None and backchannel.end() > command.end()
+
+
 @cache
 def _any_of(phrases: tuple[str, ...]) -> re.Pattern[str]:
     """Any of the phrases, the longest first, as whole words of a line of `words_of`."""
-    longest_first = sorted(map(re.escape, phrases), key=len, reverse=True)
+    lines = (" ".join(words_of(phrase)) for phrase in phrases)
+    longest_first = sorted(map(re.escape, lines), key=len, reverse=True)
     return re.compile(rf"(?<!\S)(?:{'|'.join(longest_first)})(?!\S)")

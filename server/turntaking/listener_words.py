@@ -13,6 +13,7 @@ _HUM = re.compile(
     r"|(?:u+h+m*|u+m+|e+r+m*|e+h+m*|a+h+|o+h+|hu+h+|hm+)(?:[-\u2019'](?:hu+h+|hm+|u+h+|m+|o+h+|a+h+))*"  # uh-huh, um
     r"|eu+h+|heu+|[äö]+h+m*|e+hm+"  # euh, heu, äh, ähm, öh, ehm
     r"|u+h+u+h*|a+h?a+|a+ha+|o+ho+|e+he+|mama|mam|mum"
+    r"|[嗯唔呃啊哦噢喔哎唉诶欸嘿呵哈哼哇呀]"
     r")"
 )
 """One word that is hummed. "Mama" and "Mum" are what a hummed "mm-mm" is read as; nobody calls the agent so."""
@@ -26,6 +27,10 @@ class ListenerWords:
     """With which a listener encourages a speaker."""
     commands: tuple[str, ...]
     """How an utterance begins that wants silence, whatever comes after it."""
+
+
+def _apart(words: str) -> tuple[str, ...]:
+    return tuple(words.split())
 
 
 WORDS = {
@@ -90,6 +95,18 @@ WORDS = {
          "zitto", "zitta", "silenzio", "scusa", "scusi", "annulla", "stop", "un secondo", "smettila", "smetti",
          "la smetta", "alt", "ascolta", "ascolti", "un minuto",
          "fermi"),
+    ),
+    "zh": ListenerWords(
+        _apart(
+            "嗯 嗯嗯 嗯哼 哦 噢 喔 啊 哎 好 好的 好啊 好吧 好呀 行 行啊 可以 对 对对 对对对 对的 对啊 "
+            "对呀 是 是的 是啊 是吗 是这样 没错 不错 真的 真的吗 我知道了 我明白了 我懂了 当然 明白 "
+            "明白了 我明白 知道 知道了 我知道 了解 了解了 懂了 这样啊 原来如此 原来是这样 有道理 确实 "
+            "太好了 很好 挺好 就是 没问题 那好 嗯好 哇 ok "
+        ),
+        _apart(
+            "停 停一下 停下 停止 等等 等一下 等一等 等会 等会儿 稍等 慢着 且慢 别说 别讲 别 不要 不用 "
+            "不是 不对 不行 不 够了 算了 闭嘴 安静 打住 暂停 取消 打断一下 不好意思 对不起 抱歉 喂 "
+        ),
     ),
 }  # fmt: skip
 

@@ -11,6 +11,7 @@ import numpy as np
 from audio.formats import SPEECH_HZ, Samples
 from stages.errors import ProviderError
 from stages.ports import HeardWord, Partial, Recogniser, Recognition, Transcript, TurnHeard
+from stages.text.words import join_words, split_words
 
 KEPT_S = 60.0
 """How much of an utterance another recogniser can hear, if the stream fails in the middle of it: its newest audio."""
@@ -40,7 +41,7 @@ class RunningTurn:
 
     def spend(self) -> None:
         """What has been said so far belongs to no later utterance."""
-        self._spent_words = len(self.text.split())
+        self._spent_words = len(split_words(self.text))
 
     @property
     def fresh(self) -> str:
@@ -58,12 +59,12 @@ class RunningTurn:
         if not self._spent_words:
             return transcript
         fresh, words = self.fresh, transcript.words
-        is_fitting = len(words) == len(self.text.split())
+        is_fitting = len(words) == len(split_words(self.text))
         rest = words[self._spent_words :] if is_fitting else ()
         return replace(transcript, text=fresh, words=rest, no_speech=transcript.no_speech if fresh else 1.0)
 
     def _rest(self, text: str) -> str:
-        return " ".join(text.split()[self._spent_words :]) if self._spent_words else text.strip()
+        return join_words(split_words(text)[self._spent_words :]) if self._spent_words else text.strip()
 
 
 class _State(Enum):

@@ -1,15 +1,16 @@
-"""The embedded voices of several languages as one: hibari for English, Pico for the others."""
+"""The embedded voices of several languages as one: hibari for English, Kokoro for Mandarin, Pico for the others."""
 
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import replace
-from typing import Self
+from typing import Literal, Self
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from audio.resample import Resampler
 from stages.ports import Speech, Synthesiser, SynthesiserCapabilities, VoiceOption, WordTime
+from stages.providers.pico.voice import VOICES, PicoSettings, PicoVoice
 from stages.text.languages import CODES
 from stages.text.languages.chosen import Codes
 
@@ -20,18 +21,21 @@ class LanguageVoicesSettings(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     language: Codes = Field(
-        ("en", "es", "fr", "de", "it"),
+        ("en", "es", "fr", "de", "it", "zh"),
         min_length=1,
         description="what is spoken, the first where nothing tells",
     )
     threads: int = Field(1, ge=1, le=64, description="threads that one sentence may use")
+    too_slow: Literal["refuse", "warn"] = Field(
+        "refuse", description="what to do where the voice of a language takes longer to speak than people do"
+    )
 
 
 class LanguageVoices:
-    """The embedded voices of several languages: hibari in English, Pico in Spanish, French, German and Italian."""
+    """The embedded voices of several languages: hibari in English, Kokoro in Mandarin, Pico in the others."""
 
     interface = 1
-    title = "hibari and Pico (embedded)"
+    title = "hibari, Pico and Kokoro (embedded)"
     capabilities = SynthesiserCapabilities(languages=CODES)
     Settings = LanguageVoicesSettings
     rate_hz = 24_000
@@ -56,12 +60,18 @@ class LanguageVoices:
     @classmethod
     def from_settings(cls, settings: LanguageVoicesSettings) -> Self:
         """Load those that are needed; blocks. Raises ModelFileError."""
-        others = [code for code in settings.language if code != "en"]
         made = dict[str, Synthesiser]()
-        if others:
-            from stages.providers.pico.voice import PicoSettings, PicoVoice
+        if others := [code for code in settings.language if code in VOICES and code != "en"]:
+            pico = PicoVoice.from_settings(PicoSettings.model_validate({"language": others}))
+            made.update(dict.fromkeys(others, pico))
+        if "zh" in settings.language:
+            from stages.providers.kokoro.voice import KokoroSettings, KokoroVoice
 
-            made = dict.fromkeys(others, PicoVoice.from_settings(PicoSettings(language=others)))
+            made["zh"] = KokoroVoice.from_settings(
+                KokoroSettings(
+                    language=("zh",), voice=None, threads=settings.threads, too_slow=settings.too_slow
+                )
+            )
         if "en" in settings.language:
             from stages.providers.hibari.voice import EmbeddedVoice, VoiceModelSettings
 

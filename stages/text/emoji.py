@@ -44,6 +44,13 @@ _NAMES = {
         "fire": "fuoco", "star": "una stella", "OK": "OK", "thinking": "in pensiero", "confused": "un dubbio",
         "flag": "una bandiera", "": "un emoji",
     },
+    "zh": {
+        "thumbs up": "点赞", "thumbs down": "踩", "heart": "爱心", "smile": "微笑", "grin": "咧嘴笑",
+        "laughing": "大笑",
+        "wink": "眨眼", "crying": "流泪", "thanks": "谢谢", "waving": "挥手", "applause": "鼓掌", "check": "完成",
+        "cross": "叉号", "party": "庆祝", "fire": "火", "star": "星星", "OK": "好的", "thinking": "思考",
+        "confused": "疑惑", "flag": "旗子", "": "一个表情",
+    },
 }  # fmt: skip
 """What is said for the kinds, by language; "" for any other, which English calls by its name in Unicode."""
 _MOST = 3

@@ -1,6 +1,7 @@
-"""Which language a text is in, by its commonest words: for voices that speak several. Pure.
+"""Which language a text is in, by its commonest words or its script: for voices that speak several. Pure.
 
-Words that two of the languages share count for both, so that they decide nothing.
+Words that two of the languages share count for both, so that they decide nothing. Chinese characters each count as a
+word of Chinese, unless there are Japanese letters between them.
 """
 
 import re
@@ -42,11 +43,16 @@ _LANGUAGES_OF: dict[str, tuple[str, ...]] = {}
 for _code, _listed in _COMMON.items():
     for _word in _listed.split():
         _LANGUAGES_OF[_word] = (*_LANGUAGES_OF.get(_word, ()), _code)
+_CHARACTERS = {"zh": re.compile(r"[\u3400-\u9fff]")}
+_NOT_WITH = re.compile(r"[\u3040-\u30ff\uac00-\ud7af]")
 
 
 def guess_language(text: str) -> str | None:
     """One of `stages.text.languages.CODES`; None if nothing tells, or as much for one as for another."""
-    votes = dict.fromkeys(_COMMON, 0)
+    votes = dict.fromkeys((*_COMMON, *_CHARACTERS), 0)
+    if not text.isascii() and not _NOT_WITH.search(text):
+        for code, characters in _CHARACTERS.items():
+            votes[code] = len(characters.findall(text))
     for word in _WORDS.findall(text.casefold().replace("’", "'")):
         for code in _LANGUAGES_OF.get(word, ()):
             votes[code] += 1

@@ -8,8 +8,9 @@ few readings, all without case, accents and punctuation:
 - with digits and signs inside words as the letters that they look like: "sp4m" and "$pam" read "spam";
 - with three or more digits spoken one by one as a number: "four one two three" reads "4123".
 
-Words match whole words of any reading. Patterns are searched in the text itself and in the first and last
-reading. The digits of all scripts count as 0 to 9 in every reading. Pure.
+Words match whole words of any reading, and characters of a script without spaces wherever they stand. Patterns are
+searched in the text itself and in the first and last reading. The digits of all scripts count as 0 to 9 in every
+reading. Pure.
 """
 
 import re
@@ -19,11 +20,12 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from stages.text.patterns import Pattern, PatternFault
+from stages.text.words import UNSPACED
 
 _CHEAP_STEPS = 1_000_000
 """Of patterns' programs over characters; in the worst case they take 5 ms in each of a text's readings."""
 
-_WORD = re.compile(r"[^\W_]+")
+_WORD = re.compile(rf"[{UNSPACED}]|(?:(?![{UNSPACED}])[^\W_])+")
 _LETTER_ROW = re.compile(r"(?<!\S)[^\W\d_](?: [^\W\d_]){2,}(?!\S)")
 _MASK = re.compile(r"[013456789@$|]")
 _LETTER = re.compile(r"[^\W\d_]")

@@ -154,8 +154,9 @@ class Sentences:
 
     def _end_tight(self, before: str, char: str) -> int:
         """Full-width marks and em dashes end something unless another mark or a closing quote follows, or a number
-        goes on ("12：30")."""
-        if char in TIGHT or char in FULL_WIDTH_CLOSERS or (char.isdigit() and before[-2:-1].isdigit()):
+        goes on ("12：30") or is what was announced ("号码：8642")."""
+        goes_on = char.isdigit() and (before[-2:-1].isdigit() or before[-1] in "：:")
+        if char in TIGHT or char in FULL_WIDTH_CLOSERS or goes_on:
             return 0
         mark = before.rstrip(FULL_WIDTH_CLOSERS)[-1:]
         if mark and mark in FULL_WIDTH_SENTENCE + ".!?":

@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+from stages.text.words import split_words
+
 _DATA = Path(__file__).parents[1] / "data"
 _AROUND_A_WORD = re.compile(r"^[^\w]+|[^\w]+$")
 
@@ -16,5 +18,6 @@ def table(language: str) -> list[tuple[str, str]]:
 
 def words(text: str) -> list[str]:
     """The words of a text, without case and marks."""
-    bare = (_AROUND_A_WORD.sub("", word) for word in re.split(r"[\s—–-]+", text.replace("’", "'").casefold()))
+    apart = (split_words(word) for word in re.split(r"[\s—–-]+", text.replace("’", "'").casefold()))
+    bare = (_AROUND_A_WORD.sub("", word) for words in apart for word in words)
     return [word for word in bare if word]

@@ -22,6 +22,13 @@ test("words appear as they are heard, whole, and all of them at the end", () => 
   assert.deepEqual([words.heard, words.state], [words.text, "heard"]);
 });
 
+test("characters of a script without spaces appear one by one", () => {
+  const words = new Reveal(new Pace());
+  words.push("我们早上九点开门。");
+  words.move(8000);
+  assert.equal(words.heard, "我们早上九");
+});
+
 /** The words of a text, each a thousand samples long with five hundred after it. */
 function times(text) {
   return text.match(/\s*\S+/g).map((word, i) => ({ text: word, start_sample: 1500 * i, end_sample: 1500 * i + 1000 }));

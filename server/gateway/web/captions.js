@@ -8,6 +8,9 @@
 
 const FIRST_PACE = 15 / 24000; // characters a sample: ordinary speech, until we have heard this voice
 
+/** A space, or a character of a script that has none. */
+const WORD_ENDS = /[\s\u3040-\u30ff\u3400-\u9fff]/;
+
 /** How fast a voice without word times speaks, in characters a sample; learned from answers that were heard whole. */
 export class Pace {
   constructor() {
@@ -86,7 +89,7 @@ export class Reveal {
     if (this.state === "heard") return this.text;
     if (this.times.length) return this.text.slice(0, this.timedChars());
     if (this.chars === 0) return "";
-    const end = this.text.slice(Math.floor(this.chars)).search(/\s/);
+    const end = this.text.slice(Math.floor(this.chars)).search(WORD_ENDS);
     return end < 0 ? this.text : this.text.slice(0, Math.floor(this.chars) + end);
   }
 

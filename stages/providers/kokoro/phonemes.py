@@ -1,4 +1,5 @@
-"""Kokoro's phonemes of a text: hibari's pronunciation of English, and the rules of piper-plus-g2p for Spanish.
+"""Kokoro's phonemes of a text: hibari's pronunciation of English, the rules of piper-plus-g2p for Spanish, and
+pypinyin's reading of Mandarin.
 
 Kokoro knows the alphabet of misaki, which writes affricates and diphthongs as one letter, with the stress right before
 the vowel. hibari writes it too.
@@ -11,6 +12,7 @@ from typing import Any
 
 from stages.errors import ModelFileError
 from stages.runtime.made_files import made_dir
+from stages.text.words import is_unspaced
 
 Phonemize = Callable[[str], str]
 """Of one sentence."""
@@ -21,12 +23,25 @@ _SPANISH = {"t\u0283": "\u02a7", "d\u0292": "\u02a4", "ts": "\u02a6", "rr": "r"}
 
 def phonemizer(voice: str) -> Phonemize:
     """Of the voice of this name. Loads what it needs when it is first asked for. Raises ModelFileError."""
+    extra = "mandarin" if voice.startswith("z") else "kokoro"
     try:
+        if voice.startswith("z"):
+            return _mandarin()
         return _spanish() if voice.startswith("e") else _english(british=voice.startswith("b"))
     except ImportError as error:
         raise ModelFileError(
-            f"kokoro: {error}; the voice needs `pip install 'stageflow-voice[kokoro]'`"
+            f"kokoro: {error}; the voice needs `pip install 'stageflow-voice[{extra}]'`"
         ) from error
+
+
+def apart(text: str, voice: str) -> str:
+    """The text with a space between words, where the script of the voice's language has none. Raises ModelFileError."""
+    if not voice.startswith("z") or not is_unspaced(text):
+        return text
+    phonemizer(voice)
+    from stages.providers.kokoro.mandarin import in_words
+
+    return " ".join(in_words(text))
 
 
 @cache
@@ -51,6 +66,16 @@ def _spanish() -> Phonemize:
         return found
 
     return phonemes
+
+
+@cache
+def _mandarin() -> Phonemize:
+    from stages.providers.kokoro.mandarin import phonemes
+
+    def with_latin(text: str) -> str:
+        return phonemes(text, _english(british=False))
+
+    return with_latin
 
 
 def in_pieces(phonemes: str, most: int) -> list[str]:

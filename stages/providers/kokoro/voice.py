@@ -1,4 +1,4 @@
-"""Kokoro as a voice: natural English and Spanish at 24 kHz, a sentence at a time on one thread for all sessions.
+"""Kokoro as a voice: English, Spanish and Mandarin at 24 kHz, a sentence at a time on one thread for all sessions.
 
 It costs fifty times as much as the default voice. So how long it takes is measured when it is loaded, and a CPU that
 cannot keep up is refused; and a sentence that is not wanted any more is broken off, or the next would wait for it.
@@ -16,6 +16,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from stages.errors import ModelFileError, ProviderError
 from stages.ports import Speech, SynthesiserCapabilities, VoiceOption
 from stages.providers.kokoro.engine import MODEL_NAME, Engine, KokoroEngine
+from stages.providers.kokoro.phonemes import apart
 from stages.providers.kokoro.voices import LANGUAGES
 from stages.providers.phonetic import RATE_HZ, Pronunciation, sentences
 from stages.runtime.models import model_dir
@@ -32,10 +33,14 @@ WARN_FROM, REFUSE_FROM = 0.6, 1.0
 """Seconds of CPU for a second of sound: from the first on answers begin late, from the second on they are broken by
 pauses."""
 
-_GAIN_DB = 5.0
-"""Kokoro speaks at -23 dBFS RMS; this makes it -18, as loud as speech is."""
+_GAIN_DB = {"en": 5.0, "es": 5.0, "zh": -1.0}
+"""Kokoro speaks at -23 dBFS RMS, in Mandarin at -17; this makes it -18, as loud as speech is."""
 
-_TRIAL = {"en": "Your table for four is booked.", "es": "Su mesa para cuatro está reservada."}
+_TRIAL = {
+    "en": "Your table for four is booked.",
+    "es": "Su mesa para cuatro está reservada.",
+    "zh": "您的四人桌已经预订好了。",
+}
 _FIRST, _LATER = 0, 1
 
 
@@ -48,8 +53,8 @@ class KokoroSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    language: Annotated[tuple[Literal["en", "es"], ...], BeforeValidator(language_codes)] = Field(
-        ("en",), min_length=1, description="what is spoken: one language, or both"
+    language: Annotated[tuple[Literal["en", "es", "zh"], ...], BeforeValidator(language_codes)] = Field(
+        ("en",), min_length=1, description="what is spoken: one language, or several"
     )
     voice: str | None = Field(None, description="the voice that speaks unless a session asks for another")
     threads: int = Field(1, ge=1, le=64, description="threads that one sentence may use")
@@ -59,7 +64,7 @@ class KokoroSettings(BaseModel):
 
 
 class KokoroVoice:
-    """Kokoro-82M on this machine's CPU: 28 English and 3 Spanish voices, where the CPU keeps up."""
+    """Kokoro-82M on this machine's CPU: 28 English, 3 Spanish and 7 Mandarin voices, where the CPU keeps up."""
 
     interface = 1
     title = "Kokoro (embedded)"
@@ -145,7 +150,8 @@ class KokoroVoice:
         phonemize = partial(self._engine.phonemize, voice=voice)
         speak = partial(self._engine.speak, voice=voice, speed=allowed_speed, stop=stop)
         try:
-            return Pronunciation(phonemize, speak, _GAIN_DB).say(sentence)
+            gain_db = _GAIN_DB[self.voice_languages[voice]]
+            return Pronunciation(phonemize, speak, gain_db).say(apart(sentence, voice))
         except Exception as error:  # those of onnxruntime and of the pronunciations have no root of their own
             raise ProviderError(f"Kokoro failed: {error}") from error
 

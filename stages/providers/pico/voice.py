@@ -6,17 +6,17 @@ Its sentences begin and end in silence, which is cut, and are louder than speech
 import re
 from collections.abc import AsyncGenerator, Sequence
 from functools import partial
-from typing import Any, Self
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from audio.formats import Samples
 from audio.levels import quantise, sounding
 from stages.errors import ModelFileError, ProviderError
 from stages.ports import Speech, SynthesiserCapabilities, VoiceOption
 from stages.runtime.worker import Worker
-from stages.text.languages.chosen import Codes
+from stages.text.languages.chosen import language_codes
 from stages.text.sentences import Sentences
 from stages.text.speakable import speakable
 
@@ -40,7 +40,9 @@ class PicoSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    language: Codes = Field(("en",), min_length=1, description="what is spoken: one language, or several")
+    language: Annotated[
+        tuple[Literal["en", "es", "fr", "de", "it"], ...], BeforeValidator(language_codes)
+    ] = Field(("en",), min_length=1, description="what is spoken: one language, or several")
 
 
 class PicoVoice:

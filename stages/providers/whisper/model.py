@@ -23,8 +23,18 @@ from stages.providers.whisper.phrases import respelled
 from stages.providers.whisper.pieces import tokens_of
 from stages.providers.whisper.quiet import FRAME_SAMPLES, frame_levels, speech_span
 from stages.providers.whisper.segments import LONGEST_SAMPLES, Segment, next_stretch, read_on
-from stages.providers.whisper.text import NO_SPEECH, UNCLEAR_BELOW, Reading, read, token_limit
+from stages.providers.whisper.text import (
+    NO_SPEECH,
+    TOKENS_PER_S,
+    UNCLEAR_BELOW,
+    Reading,
+    read,
+    token_limit,
+    token_of,
+)
+from stages.providers.whisper.writing import writing
 from stages.runtime.logmel import FRAMES_PER_S, Floats, log_mel
+from stages.text.words import join_words
 
 MODEL_NAME = "whisper-tiny.en"
 """In the lock file."""
@@ -70,6 +80,7 @@ class WhisperModel:
     partial_every_samples = early_partial_samples = int(0.8 * SPEECH_HZ)
     longest_samples = LONGEST_SAMPLES
     unclear_below = UNCLEAR_BELOW
+    tokens_per_s = TOKENS_PER_S
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -163,7 +174,9 @@ class WhisperModel:
             return None
         if not tail.text or tail.ran_away or tail.no_speech > NO_SPEECH:
             return reading
-        return replace(reading, text=f"{reading.text} {tail.text}", tokens=reading.tokens + tail.tokens)
+        return replace(
+            reading, text=join_words((reading.text, tail.text)), tokens=reading.tokens + tail.tokens
+        )
 
     def read(
         self, speech: Samples, *, pad_s: float, keep_going: Callable[[], bool] = lambda: True
@@ -173,8 +186,15 @@ class WhisperModel:
         encoded = self._engine.encode(log_mel(speech, _frames(duration_s + pad_s)))
         if not keep_going():
             return None
-        tokens, log_probability, no_speech = self._engine.generate(encoded, token_limit(duration_s))
-        return read(tokens, duration_s, no_speech=no_speech, log_probability=log_probability)
+        limit = token_limit(duration_s, self.tokens_per_s)
+        tokens, log_probability, no_speech = self._engine.generate(encoded, limit)
+        return read(
+            tokens,
+            duration_s,
+            no_speech=no_speech,
+            log_probability=log_probability,
+            per_s=self.tokens_per_s,
+        )
 
 
 class MultilingualModel(WhisperModel):
@@ -183,15 +203,16 @@ class MultilingualModel(WhisperModel):
     unclear_below = -1.3
     """Of Whisper base: it is less sure of single words than tiny.en."""
 
-    def __init__(self, engine: MultilingualEngine) -> None:
+    def __init__(self, engine: MultilingualEngine, tokens_per_s: float = TOKENS_PER_S) -> None:
         super().__init__(engine)
         self._multilingual = engine
+        self.tokens_per_s = tokens_per_s
 
     @classmethod
     def load_languages(cls, directory: Path, languages: Sequence[str], *, threads: int) -> dict[str, Self]:
         """By language, models that share their weights. Blocks for a second. Raises ModelFileError as `load` does."""
         engine = cls._loaded(directory, threads)
-        made = {code: cls(engine.speaking(code)) for code in languages}
+        made = {code: cls(engine.speaking(code), writing(code).tokens_per_s) for code in languages}
         next(iter(made.values())).read(np.zeros(SPEECH_HZ, np.int16), pad_s=_PAD_S)
         return made
 
@@ -224,7 +245,9 @@ class _Ctranslate2:
     def speaking(self, language: str) -> "_Ctranslate2":
         """The same model, told what is spoken."""
         other = copy(self)
-        other.prompt = [*_PROMPT, f"<|{language}|>", "<|transcribe|>"]
+        before = writing(language).before
+        context = ["<|startofprev|>", *map(token_of, before)] if before else []
+        other.prompt = [*context, *_PROMPT, f"<|{language}|>", "<|transcribe|>"]
         return other
 
     def languages_of(self, encoded: Any) -> Mapping[str, float]:

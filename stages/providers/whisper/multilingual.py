@@ -26,7 +26,7 @@ class MultilingualSettings(RecogniserSettings):
 
 
 class MultilingualRecogniser(EmbeddedRecogniser):
-    """Whisper base on this machine's CPU: English, Spanish, French, German, Italian, or several of them."""
+    """Whisper base on this CPU: English, Spanish, French, German, Italian, Mandarin, or several of them."""
 
     title = "Whisper base (embedded)"
     capabilities = RecogniserCapabilities(partials=True, languages=CODES, phrases=True)

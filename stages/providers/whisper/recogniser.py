@@ -28,6 +28,7 @@ from stages.providers.whisper.segments import Segment, is_whole, still_valid
 from stages.providers.whisper.text import bare
 from stages.runtime.models import model_dir
 from stages.runtime.worker import Job, Worker
+from stages.text.words import join_words, split_words
 
 FINAL, PARTIAL = 0, 1
 
@@ -205,15 +206,15 @@ class EmbeddedRecognition:
         except ProviderError:
             return  # the final will say what is wrong
         if segments is not None:
-            self._report(_transcript(segments).text.split(), self._on_partial)
+            self._report(split_words(_transcript(segments).text), self._on_partial)
 
     def _report(self, words: Sequence[str], on_partial: Callable[[Partial], None]) -> None:
-        kept = self._stable.split()
+        kept = split_words(self._stable)
         rest = _beyond(kept, words)
         agreed = _agreed(_beyond(kept, self._last_words), rest)
         self._last_words = words
-        self._stable = " ".join([*kept, *agreed])
-        on_partial(Partial(" ".join([*kept, *rest]), self._stable))
+        self._stable = join_words([*kept, *agreed])
+        on_partial(Partial(join_words([*kept, *rest]), self._stable))
 
     def _drop_partial(self) -> None:
         if self._job is not None:
@@ -243,7 +244,7 @@ def _transcript(segments: Sequence[Segment], unclear_below: float | None = None)
     if not readings:
         return Transcript("", no_speech=1.0)
     return Transcript(
-        " ".join(reading.text for reading in readings if reading.text),
+        join_words(reading.text for reading in readings if reading.text),
         no_speech=min(reading.no_speech for reading in readings),
         log_probability=min(reading.log_probability for reading in readings),
         unclear_below=unclear_below,

@@ -15,6 +15,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
+from stages.text.words import UNSPACED, count_words, is_unspaced, join_words, split_words
+
 NO_SPEECH = 0.6
 """From this probability on nothing was said: speech has 0.4 at most, silence and noise 0.88 at least."""
 
@@ -35,6 +37,11 @@ _LOOP_WORDS = 3
 
 _TIMES = 3
 """So often one or two words in turn are seldom said."""
+
+_CHARACTERS_IN_TURN = 4
+"""As many as one or two words have, where a script has no spaces."""
+
+_WIDE = dict(zip(",?!:;", "，？！：；", strict=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,27 +71,38 @@ class Reading:
         return max(self, other, key=lambda reading: (not reading.ran_away, reading.log_probability))
 
 
-def token_limit(duration_s: float) -> int:
-    """How many tokens to allow for so much speech; the fastest of 164 recordings had 5.9 a second less 3."""
-    return int(duration_s * 5) + 8
+TOKENS_PER_S = 5.0
+"""Of speech in Latin letters; the fastest of 164 recordings had 5.9 a second less 3."""
 
 
-def read(tokens: Sequence[str], duration_s: float, *, no_speech: float, log_probability: float) -> Reading:
+def token_limit(duration_s: float, per_s: float = TOKENS_PER_S) -> int:
+    """How many tokens to allow for so much speech."""
+    return int(duration_s * per_s) + 8
+
+
+def read(
+    tokens: Sequence[str],
+    duration_s: float,
+    *,
+    no_speech: float,
+    log_probability: float,
+    per_s: float = TOKENS_PER_S,
+) -> Reading:
     """The text of a hypothesis about `duration_s` of audio, which was allowed `token_limit` tokens."""
     count = len(tokens)
     if no_speech > NO_SPEECH:
         return Reading("", no_speech, log_probability, count)
-    if count < token_limit(duration_s):
-        text = text_of(tokens)
+    if count < token_limit(duration_s, per_s):
+        text = clean_text(tokens)
         doubtful = _is_lost(tokens, duration_s) or without_loop(text) is not None or says_one_thing(text)
         return Reading(text, no_speech, log_probability, count, ran_away=doubtful, end_s=_last_end_s(tokens))
     ended = _until_end(tokens, duration_s)
-    text = text_of(tokens if ended is None else ended)
+    text = clean_text(tokens if ended is None else ended)
     first_pass = without_loop(text) or (text if ended is not None else None)
     if first_pass is not None:
         doubtful = says_one_thing(first_pass)
         return Reading(first_pass, no_speech, log_probability, count, ran_away=doubtful)
-    return Reading(text_of(_squeezed(tokens)), no_speech, log_probability, count, ran_away=True)
+    return Reading(clean_text(_squeezed(tokens)), no_speech, log_probability, count, ran_away=True)
 
 
 def text_of(tokens: Sequence[str]) -> str:
@@ -93,24 +111,42 @@ def text_of(tokens: Sequence[str]) -> str:
     return bytes(map(_byte_of_letter().__getitem__, letters)).decode("utf-8", "replace").strip()
 
 
+def token_of(text: str) -> str:
+    """The token of a text that is one, in the same alphabet."""
+    letters = {byte: letter for letter, byte in _byte_of_letter().items()}
+    return "".join(letters[byte] for byte in text.encode())
+
+
+def clean_text(tokens: Sequence[str]) -> str:
+    """The text of tokens, with the marks and without the spaces that a script without spaces has between its
+    characters."""
+    text = text_of(tokens)
+    if not is_unspaced(text):
+        return text
+    text = re.sub(rf"(?<=[{UNSPACED}])[,?!:;]", lambda mark: _WIDE[mark[0]], text)
+    return re.sub(rf"(?<=[{UNSPACED}。，？！：；])\s+(?=[{UNSPACED}])", "", text)
+
+
 def without_loop(text: str) -> str | None:
     """The words before `text` begins again from its own beginning; None if it does not, or not for good."""
-    words = text.split()
+    words = split_words(text)
     keys = [bare(word) for word in words]
     for period in range(_LOOP_WORDS, len(words)):
+        if count_words(" ".join(keys[:period])) < _LOOP_WORDS:
+            continue
         repeats = zip(keys[period:-1], keys[:-period], strict=False)
         # The last word may be cut in its middle by the limit.
         if keys[-period - 1].startswith(keys[-1]) and all(again == first for again, first in repeats):
-            return None if _begins_within(keys[:period]) else " ".join(words[:period])
+            return None if _begins_within(keys[:period]) else join_words(words[:period])
     return None
 
 
 def says_one_thing(text: str) -> bool:
     """Whether it is one word, or two in turn, said three times or more. It may be: people say "no, no, no"."""
-    keys = [bare(word) for word in text.split()]
+    keys = [bare(word) for word in split_words(text)]
     return any(
         len(keys) >= _TIMES * period and all(key == keys[at % period] for at, key in enumerate(keys))
-        for period in (1, 2)
+        for period in range(1, 1 + _CHARACTERS_IN_TURN if is_unspaced(text) else 3)
     )
 
 

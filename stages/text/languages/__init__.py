@@ -8,7 +8,7 @@ from importlib import import_module
 
 from stages.text.languages.language import Language
 
-CODES = ("en", "es", "fr", "de", "it")
+CODES = ("en", "es", "fr", "de", "it", "zh")
 """The languages that texts can be read in."""
 
 UNKNOWN = "und"

@@ -14,6 +14,6 @@ def language_codes(value: object) -> object:
     return value
 
 
-Code = Literal["en", "es", "fr", "de", "it"]
+Code = Literal["en", "es", "fr", "de", "it", "zh"]
 Codes = Annotated[tuple[Code, ...], BeforeValidator(language_codes)]
 """Those that texts can be read in, the one first that is spoken where nothing else is known."""

@@ -7,6 +7,7 @@ from stages.text.languages.language import Language
 from stages.text.rules import (
     abbreviations,
     addresses,
+    chinese,
     codes,
     continental,
     dates,
@@ -20,6 +21,9 @@ from stages.text.rules import (
 )
 from stages.text.rules.rule import Rule, Table
 
+_WITHOUT_SPACES = {"zh": chinese.rules}
+"""Languages whose script has no spaces have rules of their own."""
+
 
 @cache
 def table(code: str, any_script: bool) -> Table:
@@ -30,7 +34,10 @@ def table(code: str, any_script: bool) -> Table:
     code = code.split("-")[0].casefold()
     if code not in CODES:
         return Table((*markup.rules({}), *signs.unknown()))
-    return Table(_all(language(code), any_script))
+    own = language(code)
+    if code in _WITHOUT_SPACES:
+        return Table(tuple(_WITHOUT_SPACES[code](own, any_script)))
+    return Table(_all(own, any_script))
 
 
 def _all(own: Language, any_script: bool) -> tuple[Rule, ...]:

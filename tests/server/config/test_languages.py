@@ -31,6 +31,21 @@ def test_a_language_brings_the_parts_that_speak_it(asked: str, code: str) -> Non
     assert chosen.providers["tts"].settings.model_dump()["language"] == (code,)
 
 
+@pytest.mark.parametrize("asked", ["zh", "zh-CN", "zh_Hans"])
+def test_mandarin_is_spoken_by_the_voice_that_knows_it(asked: str) -> None:
+    settings = load_settings({"language": asked}, env_file=None)
+    assert settings.language == ("zh",)
+    assert (settings.stt, settings.tts) == ("whisper_base", "kokoro")
+    chosen = choose(settings, env_file=None)
+    assert chosen.faults == ()
+    assert chosen.providers["tts"].settings.model_dump()["language"] == ("zh",)
+
+
+def test_a_voice_without_mandarin_is_refused_with_those_that_it_has() -> None:
+    chosen = choose(load_settings({"language": "zh", "tts": "pico"}, env_file=None), env_file=None)
+    assert any("language" in fault and "'de' or 'it'" in fault for fault in chosen.faults), chosen.faults
+
+
 def test_english_stays_as_it_was() -> None:
     settings = load_settings({}, env_file=None)
     assert settings.language == ("en",)
@@ -59,13 +74,24 @@ def test_a_language_that_is_not_spoken_is_refused_with_a_list() -> None:
         ("Ich möchte einen Tisch für vier.", Look.ENDED),
         ("null eins sieben sechs", Look.SPELLING),
         ("cero uno dos tres", Look.SPELLING),
+        ("我想订一个位子，然后", Look.TRAILING),
+        ("我要改时间，因为。", Look.TRAILING),
+        ("我的电话号码是", Look.TRAILING),
+        ("我想订明天晚上的位子，", Look.COMMA),
+        ("我想订明天晚上的位子。", Look.ENDED),
+        ("你们几点开门？", Look.ENDED),
+        ("我想订明天晚上的位子", Look.OPEN),
+        ("一三八零零", Look.SPELLING),
+        ("一百二十五。", Look.ENDED),
     ],
 )
 def test_the_ends_of_turns_know_the_words_that_promise_more(text: str, look: Look) -> None:
     assert look_of(text) is look
 
 
-@pytest.mark.parametrize("text", ["Ja, genau.", "Sí, claro.", "Oui, merci.", "Sì, certo."])
+@pytest.mark.parametrize(
+    "text", ["Ja, genau.", "Sí, claro.", "Oui, merci.", "Sì, certo.", "好的，谢谢。", "不用了", "嗯，是的。"]
+)
 def test_an_answer_to_a_yes_or_no_is_known(text: str) -> None:
     assert look_of(text, Expects.YES_NO) is Look.ANSWERED
 

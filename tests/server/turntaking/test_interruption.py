@@ -180,6 +180,10 @@ OTHERS = {
         ["Sì, va bene.", "Ho capito, certo", "Ehm, sì", "Infatti.", "Eh già"],
         ["Aspetta", "No", "Un attimo", "Sì, ma domani"],
     ),
+    "zh": (
+        ["嗯。", "哦，好的。", "对对对", "是的，没错。", "嗯，我知道了。", "不错！", "Mhm, 好"],
+        ["等一下。", "不", "停", "不是，我说的是明天", "对，但是明天", "好看吗？"],
+    ),
 }
 
 
@@ -189,6 +193,7 @@ STOPS = {
     "fr": "stop|arrête|arrêtez|attends|attendez|ça suffit|chut|une seconde|écoutez",
     "de": "stopp|halt|warte|warten Sie|Moment|hör auf|eine Sekunde|Augenblick|Pause",
     "it": "ferma|fermati|aspetta|aspetti|basta|smettila|un secondo|scusi|ascolta",
+    "zh": "停|停一下|等一下|等等|别说了|不|不要|闭嘴|不好意思|打断一下",
 }
 
 
@@ -289,3 +294,18 @@ def test_a_sound_as_loud_as_the_echo_does_not_hold_the_voice_before_it_has_words
     assert judge(OverlapEvidence(3000, loudness=Loudness.ECHO), POLICY, ANSWER) is OverlapVerdict.WAIT
     few = OverlapEvidence(3000, "four people", audible=AUDIBLE, loudness=Loudness.ECHO)
     assert judge(few, POLICY) is OverlapVerdict.WAIT
+
+
+@pytest.mark.parametrize(
+    ("text", "verdict"),
+    [
+        ("预约在明天晚上", OverlapVerdict.DISMISS),
+        ("您的雨约在明天晚上七点", OverlapVerdict.DISMISS),  # misheard, as echoes are
+        ("明天", OverlapVerdict.INTERRUPT),  # so little may be the person's
+        ("我要改到后天晚上", OverlapVerdict.INTERRUPT),
+    ],
+)
+def test_an_echo_in_chinese_is_told_by_its_characters(text: str, verdict: OverlapVerdict) -> None:
+    policy = InterruptionPolicy(backchannels=WORDS["zh"].backchannels, commands=WORDS["zh"].commands)
+    answer = "好的，您的预约在明天晚上七点，四位。"
+    assert judge(OverlapEvidence(900, text, 900, is_over=True), policy, answer) is verdict

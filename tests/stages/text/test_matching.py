@@ -92,3 +92,16 @@ def test_reading_takes_no_more_than_a_moment(text: str) -> None:
     began = time.process_time()
     found(text, words=("spam",) * 50, patterns=(r"\b\d{4}\b",))
     assert time.process_time() - began < 0.1
+
+
+@pytest.mark.parametrize(
+    ("word", "text", "is_found"),
+    [
+        ("炸弹", "我想要一个炸弹。", True),
+        ("炸弹", "我炸了一个弹", False),
+        ("VIP", "我是VIP客户", True),
+        ("bomb", "a bombardier", False),
+    ],
+)
+def test_words_without_spaces_are_found_wherever_they_stand(word: str, text: str, is_found: bool) -> None:
+    assert list(Matcher(words=[word]).find(Readings.of(text))) == ([word] if is_found else [])

@@ -1,7 +1,6 @@
 """Kokoro as a voice: how it is cancelled, measured and chosen, by a scripted engine; how it sounds, by the real one."""
 
 import logging
-import re
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing, asynccontextmanager
@@ -21,7 +20,7 @@ from server.config.environment import load_settings
 from stages.errors import ModelFileError, ProviderError
 from stages.ports import Speech, VoiceOption
 from stages.providers.kokoro.engine import MODEL_NAME, KokoroEngine
-from stages.providers.kokoro.phonemes import in_pieces, phonemizer
+from stages.providers.kokoro.phonemes import apart, in_pieces, phonemizer
 from stages.providers.kokoro.voice import KokoroSettings, KokoroVoice, judge
 from stages.providers.kokoro.voices import LANGUAGES
 from stages.providers.phonetic import RATE_HZ, Clip
@@ -32,12 +31,15 @@ from stages.runtime.onnx import RunOptions
 from stages.runtime.worker import Worker
 from stages.testing.contracts import check_synthesiser
 from stages.testing.wer import word_errors
+from tests.support.spoken import words
 
 pytest.importorskip("piper_plus_g2p", reason="KOKORO WAS NOT TESTED: scripts/setup dev")
+pytest.importorskip("pypinyin", reason="KOKORO WAS NOT TESTED: scripts/setup dev")
 
 SENTENCES = {
     "en": "I would like to book a table for four people tomorrow evening.",
     "es": "Quisiera reservar una mesa para cuatro personas mañana por la noche.",
+    "zh": "房间里有免费的无线网络和早餐。",
 }
 TWO = (VoiceOption("af_heart", "one"), VoiceOption("bm_george", "another"))
 
@@ -173,7 +175,9 @@ def test_the_language_of_the_server_is_its_own() -> None:
     assert chosen.faults == ()
     assert chosen.providers["tts"].settings.model_dump()["language"] == ("es",)
     chosen = choose(load_settings({"language": "de", "tts": "kokoro"}, env_file=None), env_file=None)
-    assert any("language" in fault and "'en' or 'es'" in fault for fault in chosen.faults), chosen.faults
+    assert any("language" in fault and "'en', 'es' or 'zh'" in fault for fault in chosen.faults), (
+        chosen.faults
+    )
 
 
 def test_a_voice_of_another_language_is_refused_with_a_list() -> None:
@@ -189,6 +193,32 @@ def test_a_voice_of_another_language_is_refused_with_a_list() -> None:
 def test_each_voice_pronounces_as_its_people_do() -> None:
     assert phonemizer("af_heart")("tomato") != phonemizer("bf_emma")("tomato")
     assert phonemizer("ef_dora")("Perro y pero, mucho.") == "p\u02c8ero i p\u02c8e\u027eo, m\u02c8u\u02a7o."
+
+
+@pytest.mark.parametrize(
+    ("text", "phonemes"),
+    [
+        ("你好，", "ni↗xau↓,"),
+        ("不是。", "pu↗ʂɨ↘."),
+        ("一个人一起一天", "i↗kɤ↘ ɻə↗n i↘ʨʰi↓ i↘ tʰjɛ→n"),
+        ("第一，一百一十一！", "ti↘ i→, i↘pai↓ i→ ʂɨ↗ i→!"),
+        ("银行长大", "i↗nxa↗ŋ ꭧa↓ŋta↘"),
+        ("女儿、绿色？", "ny↓ɚ↗, ly↘ sɤ↘?"),
+        ("嗯，哦。", "ə↘n, ɔ→."),
+    ],
+)
+def test_mandarin_is_read_with_its_tones(text: str, phonemes: str) -> None:
+    assert phonemizer("zf_xiaoxiao")(text) == phonemes
+
+
+def test_latin_words_in_mandarin_are_english() -> None:
+    assert phonemizer("zf_xiaoxiao")("用iPhone吧") == f"jʊ↘ŋ {phonemizer('af_heart')('iPhone')} pa"
+
+
+def test_a_text_in_mandarin_is_put_apart_into_words_and_others_are_left() -> None:
+    assert apart("您好，请问有什么可以帮您？", "zf_xiaoxiao") == "您 好， 请 问 有 什么 可以 帮 您？"
+    assert apart("Hello there.", "zf_xiaoxiao") == "Hello there."
+    assert apart("一二", "af_heart") == "一二"
 
 
 def test_long_phonemes_are_cut_between_words() -> None:
@@ -242,7 +272,7 @@ async def test_what_it_says_is_heard(voice: KokoroVoice) -> None:
         recognition.close()
     finally:
         await anyio.to_thread.run_sync(recogniser.close)
-    said, read = (" ".join(re.findall(r"\w+", text.casefold())) for text in (SENTENCES[language], heard.text))
+    said, read = (" ".join(words(text)) for text in (SENTENCES[language], heard.text))
     assert word_errors([said], [read]).errors <= 1, heard.text
 
 

@@ -15,6 +15,7 @@ import soxr
 
 from audio.formats import SPEECH_HZ, Samples
 from audio.levels import loud_dbfs
+from server.config.languages import parts_of
 from stages.errors import ModelFileError
 from stages.providers.pico.voice import VOICES, PicoSettings, PicoVoice
 from stages.providers.whisper.multilingual import MODEL_NAME, MultilingualRecogniser
@@ -59,7 +60,8 @@ def whisper_base() -> Path:
 
 
 def test_every_language_of_the_texts_has_a_voice_and_is_recognised() -> None:
-    assert tuple(VOICES) == CODES == MultilingualRecogniser.capabilities.languages
+    assert MultilingualRecogniser.capabilities.languages == CODES
+    assert tuple(VOICES) == tuple(code for code in CODES if code == "en" or parts_of([code])["tts"] == "pico")
 
 
 async def test_it_keeps_the_contract_of_a_voice(voice: PicoVoice) -> None:
