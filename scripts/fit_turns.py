@@ -61,6 +61,7 @@ WAYS: dict[str, Features] = {
     "v3.2": lambda one: [seen(one, "v3.2")],
     "v3.1 200 ms later": lambda one: [seen(one, "v3.1", 1)],
     "v3.2 200 ms later": lambda one: [seen(one, "v3.2", 1)],
+    "v3.2, 64 ms less of the silence": lambda one: [seen(one, "v3.2", 2)],
     "v3.2, both looks": lambda one: [seen(one, "v3.2"), seen(one, "v3.2", 1)],
     "v3.1 + v3.2": lambda one: [seen(one, "v3.1"), seen(one, "v3.2")],
     "v3.0 + v3.2": lambda one: [seen(one, "v3.0"), seen(one, "v3.2")],

@@ -35,8 +35,8 @@ from stages.runtime.models import model_dir
 from stages.runtime.onnx import open_session
 
 PAUSE_MS = 1_500
-LOOKS_MS = (0, 200)
-"""After the soft end."""
+LOOKS_MS = (0, 200, -64, -32)
+"""After the soft end; below 0 the model hears so much less of the silence."""
 MOST_ENDS, MOST_PAUSES = 50, 80
 """Of a speaker in a half."""
 NOISY = {None: ("en", "es", "fr", "it"), 10: ("en",)}
