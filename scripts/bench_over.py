@@ -39,14 +39,21 @@ class Outcome:
     """The transcript of the turn that it became."""
 
 
+async def until_audible(caller: Caller, stage: Stage) -> None:
+    """Wait until the agent speaks, and ask for another answer where it has ended."""
+    silent_steps = 0
+    while caller.room.audible_steps < SETTLED_S * 50:
+        await caller.step()
+        silent_steps = 0 if caller.room.audible_steps else silent_steps + 1
+        if silent_steps and silent_steps % 100 == 0:
+            stage.wire.say("response.create")
+
+
 async def talk_over(caller: Caller, stage: Stage, said: Sequence[Sound], outcomes: list[Outcome]) -> None:
     """Say one after the other, each once the agent can be heard."""
     stage.wire.say("response.create")
     for sound in random.Random(1).sample(said, len(said)):
-        while caller.room.audible_steps < SETTLED_S * 50:
-            await caller.step()
-            if any(event["type"] == "response.done" for event in caller.news):
-                stage.wire.say("response.create")  # an error, if a turn has begun another: that is as well
+        await until_audible(caller, stage)
         outcome = Outcome(sound)
         outcomes.append(outcome)
         caller.room.say(sound.samples)
