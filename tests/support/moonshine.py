@@ -54,5 +54,9 @@ class ScriptedEngine:
     ) -> str | None:
         return self.respelled.get(text, text) if keep_going() else None
 
+    def pieces(self, text: str) -> int:
+        """Every word is one."""
+        return 1
+
     def text(self, hypothesis: Hypothesis) -> str:
         return self.answers[hypothesis.tokens[0]][0]

@@ -3,13 +3,14 @@
 import math
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from stages.ports import Expects
 from stages.providers.moonshine.decode import Hypothesis
-from stages.providers.moonshine.short_answers import as_expected, asks_back, is_expected, is_short_answer
+from stages.providers.moonshine.short_answers import as_expected, asks_back, is_expected
 from stages.providers.whisper.text import Reading, bare, says_one_thing
+from stages.text.plain import plain
 
 DOUBTFUL = -0.7
 """Mean log probability of a token. Chosen, not measured."""
@@ -22,16 +23,11 @@ _NOISY_WORD_S = 2.0
 _WORD_TOKENS = 4
 """Nor is this, if so few tokens were heard in it: in noise all of a short recording is as loud as a voice."""
 
-SHORT_ANSWER = 3.0
-"""How much likelier, as log probability, a common short answer is than another word that stands by itself."""
-
-EXPECTED_ANSWER = 3.0
-"""How much likelier again the kind of answer is that the agent has asked for. Chosen on half of the recordings of
-`scripts/word_set.py`; from 2 to 5 the errors are nearly the same."""
-
 _LEAST_WHOLE = -2.5
 """Log probability of a word as a whole from which on it is believed although nothing is likelier. Of single letters of
 three speakers a third is likeliest nothing, and most of what is second is right."""
+_LESS_IF_ASKED_FOR = 3.0
+"""So much less probable may be what the agent has asked for."""
 
 _LETTERS_PER_S = 3.0
 """Fewer for each second of voice: something is missing. Chosen, not measured."""
@@ -118,26 +114,58 @@ def best_of(opinions: Sequence[Opinion]) -> Opinion:
     return max(opinions, key=rank)
 
 
-def likeliest_word(first: Opinion, others: Sequence[Opinion], expects: Expects = Expects.FREE) -> Opinion:
-    """The one to believe of a word by itself: the most probable as a whole, where common short answers weigh more, and
-    those that the agent has asked for more than others.
+def likeliest_word(
+    first: Opinion,
+    readings: Sequence[Sequence[Opinion]],
+    expects: Expects = Expects.FREE,
+    prior: Callable[[str], float] = lambda text: 0.0,
+) -> Opinion:
+    """The one to believe of a word by itself: the most probable as a whole, where `prior`, a log probability, tells
+    what people say alone. `readings` has what was read in each of several ways; several spellings of a word in one of
+    them add up.
 
     Where the first is nothing, what is improbable is nothing too.
     """
-
-    def whole(it: Opinion) -> float:
-        return it.reading.log_probability * (it.reading.tokens + 1)
-
-    def asked_for(it: Opinion) -> float:
-        return EXPECTED_ANSWER * is_expected(it.reading.text, expects)
-
-    def rank(it: Opinion) -> tuple[bool, float]:
-        is_good = it.is_complete and not it.reading.ran_away
-        return is_good, whole(it) + SHORT_ANSWER * is_short_answer(it.reading.text) + asked_for(it)
-
+    words = dict[str, _Word]()
+    for opinions in ([first], *readings):
+        for word in _words_of(it.as_expected(expects) for it in opinions if it.reading.text):
+            key = plain(word.opinion.reading.text)
+            words[key] = max(words.get(key, word), word, key=lambda it: it.whole)
     least = -math.inf if first.reading.text else _LEAST_WHOLE
-    spelled = [it.as_expected(expects) for it in others if it.reading.text]
-    return max([first, *(it for it in spelled if whole(it) + asked_for(it) >= least)], key=rank)
+
+    def is_heard(word: _Word) -> bool:
+        text = word.opinion.reading.text
+        return word.whole >= least - _LESS_IF_ASKED_FOR * is_expected(text, expects)
+
+    def rank(word: _Word) -> tuple[bool, float]:
+        it = word.opinion
+        is_good = it.is_complete and not it.reading.ran_away
+        return is_good, word.whole + prior(it.reading.text)
+
+    nothing = [] if first.reading.text else [_Word(first, _whole(first))]
+    return max([*nothing, *filter(is_heard, words.values())], key=rank).opinion
+
+
+@dataclass(frozen=True, slots=True)
+class _Word:
+    """What may have been said: its likeliest spelling, and the log probability of all of them."""
+
+    opinion: Opinion
+    whole: float
+
+
+def _words_of(opinions: Iterable[Opinion]) -> Iterator[_Word]:
+    """Those of one reading."""
+    spelled = dict[str, list[Opinion]]()
+    for it in opinions:
+        spelled.setdefault(plain(it.reading.text), []).append(it)
+    for same in spelled.values():
+        whole = math.log(sum(math.exp(_whole(it)) for it in same))
+        yield _Word(max(same, key=_whole), whole)
+
+
+def _whole(it: Opinion) -> float:
+    return it.reading.log_probability * (it.reading.tokens + 1)
 
 
 def joined(parts: Sequence[Opinion]) -> Opinion:

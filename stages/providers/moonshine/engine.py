@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from audio.formats import SPEECH_HZ
 from stages.errors import ModelFileError
 from stages.providers.moonshine.decode import Hypothesis, decode, openings, spelled
-from stages.providers.moonshine.phrases import Respeller
+from stages.providers.moonshine.phrases import Respeller, tokens_of
 from stages.providers.moonshine.vocabulary import bytes_of, pieces_of, read_vocabulary, text_of
 from stages.runtime.onnx import Floats
 
@@ -20,6 +21,9 @@ MODEL_NAME = "moonshine-base-en"
 """In the lock file."""
 
 _ERRORS_ONLY = 3
+
+_KEPT_SAMPLES = 3 * SPEECH_HZ
+"""What was heard of so much is kept, some MB, until something else is heard."""
 
 
 class MoonshineEngine:
@@ -47,6 +51,7 @@ class MoonshineEngine:
             embeddings = np.load(directory / "embeddings.npy", mmap_mode="c")
         except Exception as error:  # onnxruntime's have no root of their own
             raise ModelFileError(f"{MODEL_NAME}: cannot load {directory}: {error}") from error
+        self._last: tuple[Floats, _Steps] | None = None
         self._views = [output.name for output in self._encoder.get_outputs()]
         memories = [entry for entry in self._decoder.get_inputs() if ".decoder." in entry.name]
         self._at_first = {
@@ -103,14 +108,29 @@ class MoonshineEngine:
         return self._respeller.respelled(self._hear(wave), text, phrases, keep_going)
 
     def _hear(self, wave: Floats) -> "_Steps":
+        """A decoder that has heard this. What was heard last is not heard again: a word is read in several ways."""
+        if self._last is not None and np.array_equal(wave, self._last[0]):
+            steps = self._last[1]
+            steps.keep(0)
+            return steps
         speech = {"input_values": self._value(np.ascontiguousarray(wave[None]))}
         views = self._encoder.run_with_ort_values(self._views, speech)
         seen = dict(zip(map(_as_input, self._views), views, strict=True))
-        return _Steps(self._decoder, self._value, self._at_first | seen)
+        steps = _Steps(self._decoder, self._value, self._at_first | seen)
+        if len(wave) <= _KEPT_SAMPLES:
+            self._last = wave, steps
+        return steps
 
     def text(self, hypothesis: Hypothesis) -> str:
         """The text of its tokens."""
         return text_of(self._vocabulary, hypothesis.tokens)
+
+    def pieces(self, text: str) -> int:
+        """Of how many pieces of the vocabulary the letters of a text are made up, in small letters or with a capital:
+        frequent words are one."""
+        word = "".join(filter(str.isalpha, text.lower()))
+        made = [tokens_of(spelling, self._pieces) for spelling in (word, word.capitalize())]
+        return min((len(tokens) for tokens in made if tokens), default=len(word))
 
 
 def _options(onnxruntime: Any, threads: int) -> Any:

@@ -24,8 +24,6 @@ from stages.errors import ProviderError
 from stages.ports import Expects
 from stages.providers.moonshine.decode import Hypothesis, token_limit
 from stages.providers.moonshine.doubt import (
-    EXPECTED_ANSWER,
-    SHORT_ANSWER,
     VOICE_S,
     Opinion,
     best_of,
@@ -34,6 +32,7 @@ from stages.providers.moonshine.doubt import (
 )
 from stages.providers.moonshine.endings import longer_than
 from stages.providers.moonshine.engine import MoonshineEngine
+from stages.providers.moonshine.prior import WITHIN, prior
 from stages.providers.whisper.quiet import FRAME_SAMPLES, frame_levels, loud_frames, pauses, quietest_sample
 from stages.providers.whisper.segments import Segment, Stretch, next_stretch, read_on
 from stages.providers.whisper.text import Reading
@@ -54,9 +53,8 @@ _AROUND_MS = ((200, 200), (200, 1000), (0, 0))
 UNCLEAR_BELOW = -0.4
 """Mean log probability of a token below which a word was hardly said, by `scripts/bench-hums`."""
 
-_BEGINNINGS = 4
+_BEGINNINGS = 6
 """So many readings of a word by itself are weighed, each with another first token."""
-
 _PART_PAUSE_MS = 240
 
 _HALVED_SAMPLES = 4 * SPEECH_HZ
@@ -92,6 +90,9 @@ class Engine(Protocol):
 
     def text(self, hypothesis: Hypothesis) -> str:
         """The text of its tokens."""
+
+    def pieces(self, text: str) -> int:
+        """As `MoonshineEngine.pieces`."""
 
 
 class MoonshineModel:
@@ -181,7 +182,7 @@ class MoonshineModel:
                 others = self._beginnings(at_level(speech), keep_going)
                 if others is None:
                     return None
-                best = likeliest_word(opinions[0], others, self._expects)
+                best = likeliest_word(opinions[0], others, self._expects, self._prior)
                 return self._to_its_end(stretch, best.reading, speech, keep_going)
             if not opinion.is_doubtful:
                 if is_word:
@@ -204,23 +205,25 @@ class MoonshineModel:
         is_longer = weights[1] > weights[0] - less
         return Segment(stretch, replace(reading, text=f"{longer}.") if is_longer else reading)
 
-    def _beginnings(self, wave: Floats, keep_going: Callable[[], bool]) -> list[Opinion] | None:
+    def _prior(self, text: str) -> float:
+        return prior(text, self._engine.pieces(text), self._expects)
+
+    def _beginnings(self, wave: Floats, keep_going: Callable[[], bool]) -> list[list[Opinion]] | None:
         """What a word by itself may be: the readings with its most probable beginnings, in two ways."""
         voice_s = voiced_s(wave)
-        within = SHORT_ANSWER + (0 if self._expects is Expects.FREE else EXPECTED_ANSWER)
-        opinions: list[Opinion] = []
+        readings: list[list[Opinion]] = []
         for around_ms in _AROUND_MS[:2]:
             found = self._engine.read_openings(
                 _with_quiet(wave, *around_ms),
                 token_limit(len(wave) / SPEECH_HZ),
                 _BEGINNINGS,
-                within,
+                WITHIN,
                 keep_going,
             )
             if found is None or not keep_going():
                 return None
-            opinions += [Opinion.of(one, self._engine.text(one), voice_s) for one in found]
-        return opinions
+            readings.append([Opinion.of(one, self._engine.text(one), voice_s) for one in found])
+        return readings
 
     def _opinions(
         self, speech: Samples, guess: Sequence[int], keep_going: Callable[[], bool]

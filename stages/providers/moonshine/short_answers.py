@@ -5,6 +5,8 @@ Who was asked for a number, an address or a yes is likelier still to say one; an
 what sounds like "you" has spelled a "U".
 """
 
+from enum import Enum, auto
+
 from stages.ports import Expects
 from stages.providers.whisper.text import bare
 from stages.text.plain import plain
@@ -47,10 +49,25 @@ _SPOKEN_AS = {
 _LETTERS = {word: letter for letter, words in _SPOKEN_AS.items() for word in words.split()}
 
 
-def is_short_answer(text: str) -> bool:
-    """Whether it is one of them: a word, a number or a rank in words or digits, or a letter."""
+class Kind(Enum):
+    """What a text is as an answer by itself."""
+
+    NUMBER = auto()
+    """Or a rank, in words or digits."""
+    LETTER = auto()
+    ANSWER = auto()
+    """Another common one."""
+    OTHER = auto()
+
+
+def kind_of(text: str) -> Kind:
+    """What a text is as an answer by itself."""
     word = _word(text)
-    return word in _ANSWERS or _is_letter(word) or _is_number(text)
+    if _is_number(text):
+        return Kind.NUMBER
+    if _is_letter(word):
+        return Kind.LETTER
+    return Kind.ANSWER if word in _ANSWERS else Kind.OTHER
 
 
 def is_expected(text: str, expects: Expects) -> bool:

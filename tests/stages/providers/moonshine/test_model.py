@@ -9,7 +9,7 @@ import pytest
 from audio.formats import SPEECH_HZ, Samples
 from stages.errors import ModelFileError, ProviderError
 from stages.providers.moonshine.decode import Hypothesis
-from stages.providers.moonshine.engine import MODEL_NAME
+from stages.providers.moonshine.engine import MODEL_NAME, MoonshineEngine
 from stages.providers.moonshine.model import LEVEL_DBFS, MoonshineModel, at_level
 from stages.runtime.models import FileState, ModelStore, model_dir
 from stages.runtime.onnx import Floats
@@ -198,3 +198,15 @@ def test_loudness_does_not_matter(model: MoonshineModel, gain_db: int) -> None:
 )  # fmt: skip
 def test_what_is_no_speech_has_no_words(model: MoonshineModel, sound: Samples) -> None:
     assert text_of(model.transcribe(sound)) == ""
+
+
+@pytest.mark.models
+def test_what_was_heard_last_is_read_as_if_it_were_heard_anew() -> None:
+    words = [at_level(clip(name).read()) for name in ("cards_001", "cards_002")]
+    engine, other = (MoonshineEngine(model_dir(MODEL_NAME), threads=1) for _ in range(2))
+    for wave in (*words, words[0]):
+        first = engine.read(wave, 20)
+        beginnings = engine.read_openings(wave, 20, 3, 5.0)
+        assert first == engine.read(wave, 20) == other.read(wave, 20)
+        other.read(words[1], 20)
+        assert beginnings == other.read_openings(wave, 20, 3, 5.0)

@@ -3,20 +3,20 @@
 import pytest
 
 from stages.ports import Expects
-from stages.providers.moonshine.short_answers import as_expected, is_expected, is_short_answer
+from stages.providers.moonshine.short_answers import Kind, as_expected, is_expected, kind_of
 
 
 @pytest.mark.parametrize(
-    "text",
-    ["Eighty.", "80", "80th", "Sixtieth,", "No.", "B.", "Under score.", "X-ray", "WEDNESDAY!", "twenty one"],
+    ("kind", "texts"),
+    [
+        (Kind.NUMBER, ("Eighty.", "80", "80th", "Sixtieth,", "twenty one")),
+        (Kind.LETTER, ("B.", "x")),
+        (Kind.ANSWER, ("No.", "Under score.", "X-ray", "WEDNESDAY!")),
+        (Kind.OTHER, ("", "A. D..", "Eggs", "Two pizzas", "no no no", "Mary rolled the barrel")),
+    ],
 )
-def test_common_answers(text: str) -> None:
-    assert is_short_answer(text)
-
-
-@pytest.mark.parametrize("text", ["", "A. D..", "Eggs", "Two pizzas", "no no no", "Mary rolled the barrel"])
-def test_what_is_none(text: str) -> None:
-    assert not is_short_answer(text)
+def test_kinds_of_answers(kind: Kind, texts: tuple[str, ...]) -> None:
+    assert [kind_of(text) for text in texts] == [kind] * len(texts)
 
 
 @pytest.mark.parametrize(

@@ -22,8 +22,10 @@ def spoken_word() -> Samples:
     [
         (("lemur", -0.6, True), [("lima", -0.5, True)], "lima"),
         (("lima", -0.4, True), [("lemur", -0.6, True), ("llama", -0.7, True)], "lima"),
-        (("A. D.", -0.4, True), [("Ad", -0.8, True), ("Eighty.", -1.5, True)], "Eighty."),
-        (("Eggs", -0.4, True), [("Egg", -0.9, True), ("Eight", -3.0, True)], "Eggs"),
+        (("A. D.", -0.4, True), [("Ad", -0.8, True), ("Eighty.", -2.7, True)], "Eighty."),
+        (("Eggs", -0.4, True), [("Egg", -0.9, True), ("Eight", -3.5, True)], "Eggs"),
+        (("A word", -0.4, True), [("award", -1.5, True)], "award"),
+        (("Boy,", -0.4, True), [("80.", -3.1, True), ("Eighty", -3.05, True)], "Eighty"),
         (("lemur", -0.6, True), [("no no no", -0.1, False), ("", -0.1, True)], "lemur"),
         (("", -0.5, True), [("Five", -0.6, True)], "Five"),
         (("", -0.1, True), [("Bye", -2.5, True)], ""),
@@ -33,6 +35,8 @@ def spoken_word() -> Samples:
         "less probable",
         "common answer",
         "improbable answer",
+        "one word for two",
+        "spellings of one number",
         "loop and nothing",
         "lost",
         "no word",
@@ -44,6 +48,14 @@ def test_of_a_word_that_is_a_little_improbable_other_beginnings_are_weighed(
     engine = ScriptedEngine(first, *others)
     assert text_of(MoonshineModel(engine).transcribe(spoken_word())) == believed
     assert len(set(engine.lengths_ms)) == 2
+
+
+def test_a_short_word_in_much_noise_is_nothing_where_that_is_likelier() -> None:
+    engine = ScriptedEngine(("", -0.3, True), ("You", -1.0, True))
+    for voice_ms, text in ((1_500, ""), (600, "You")):
+        noisy = np.concatenate([voice(voice_ms), silence(200)])
+        assert text_of(MoonshineModel(engine).transcribe(noisy)) == text
+        engine = ScriptedEngine(("", -0.3, True), ("You", -1.0, True))
 
 
 @pytest.mark.parametrize(
