@@ -183,7 +183,9 @@ class MoonshineModel:
                 if others is None:
                     return None
                 best = likeliest_word(opinions[0], others, self._expects, self._prior)
-                return self._to_its_end(stretch, best.reading, speech, keep_going)
+                if best.reading.text or not pauses(speech, _PART_PAUSE_MS):
+                    return self._to_its_end(stretch, best.reading, speech, keep_going)
+                continue  # with pauses in it, nothing may be letters one by one
             if not opinion.is_doubtful:
                 if is_word:
                     return self._to_its_end(stretch, opinions[0].reading, speech, keep_going)

@@ -1,13 +1,17 @@
 """What Moonshine makes of a word by itself, with answers by script: its other beginnings, and what was asked for."""
 
+from collections.abc import Callable
+
 import anyio
 import numpy as np
 import pytest
 
 from audio.formats import Samples
 from stages.ports import Expects, SpeechHints
+from stages.providers.moonshine.decode import Hypothesis
 from stages.providers.moonshine.model import MoonshineModel
 from stages.providers.moonshine.recogniser import MoonshineRecogniser
+from stages.runtime.onnx import Floats
 from stages.runtime.worker import Worker
 from tests.support.audio_maker import silence, voice
 from tests.support.moonshine import ScriptedEngine, text_of
@@ -56,6 +60,22 @@ def test_a_short_word_in_much_noise_is_nothing_where_that_is_likelier() -> None:
         noisy = np.concatenate([voice(voice_ms), silence(200)])
         assert text_of(MoonshineModel(engine).transcribe(noisy)) == text
         engine = ScriptedEngine(("", -0.3, True), ("You", -1.0, True))
+
+
+class NothingAsAWord(ScriptedEngine):
+    """Whatever a word may begin with, it is none."""
+
+    def read_openings(
+        self, wave: Floats, most_tokens: int, count: int, within: float, keep_going: Callable[[], bool]
+    ) -> list[Hypothesis] | None:
+        return []
+
+
+def test_letters_one_by_one_that_are_nothing_as_a_word_are_read_in_other_ways() -> None:
+    answers = (("", -0.4, True), ("A n n a", -0.3, True))
+    spelled = np.concatenate([np.concatenate([voice(300), silence(400)]) for _ in "anna"])
+    assert text_of(MoonshineModel(NothingAsAWord(*answers)).transcribe(spelled)) == "A n n a"
+    assert text_of(MoonshineModel(NothingAsAWord(*answers)).transcribe(spoken_word())) == "", "no pauses"
 
 
 @pytest.mark.parametrize(
