@@ -72,7 +72,7 @@ class Dialect(Protocol):
 class PromptDialect(Dialect, Protocol):
     """A dialect that has a short way for frames of the microphone as they nearly always are."""
 
-    usual_frame: type[str] | type[bytes]
+    usual_frame: type[str] | type[bytes] | tuple[type[str], type[bytes]]
     """What is heard the moment it comes, if it is usual audio; no other is looked at then."""
 
     def usual_audio(self, frame: str | bytes) -> bytes | None:

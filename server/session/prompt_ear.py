@@ -57,7 +57,7 @@ class PromptEar:
         if self._usual_frame is not None and hasattr(wire, "hear_by"):
             context, usual = context_of_task(), self._usual_frame
             cast("PromptWire", wire).hear_by(
-                lambda frame: type(frame) is usual and context.run(self._hear_now, frame)
+                lambda frame: isinstance(frame, usual) and context.run(self._hear_now, frame)
             )
 
     def hear(self, data: bytes, now: float) -> None:

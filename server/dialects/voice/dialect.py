@@ -67,7 +67,7 @@ class VoiceDialect:
     """One client's `voice.v1`; implements `server.domain.wire.Dialect`."""
 
     holds_voice = True
-    usual_frame = bytes
+    usual_frame = (str, bytes)
 
     def __init__(self, realtime: RealtimeDialect, limits: RealtimeLimits | None = None) -> None:
         """`realtime` is the dialect of the same session that speaks everything else."""
