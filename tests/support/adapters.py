@@ -110,7 +110,7 @@ ADAPTERS = (
     ),
     _voice(
         "elevenlabs",
-        "elevenlabs.voice ElevenLabsVoice VoiceSettings",
+        "elevenlabs.voice ElevenLabsVoice ElevenLabsVoiceSettings",
         elevenlabs.FakeElevenLabsVoice,
         elevenlabs.KEY,
         "eleven_flash_v2_5",
