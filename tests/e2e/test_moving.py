@@ -102,7 +102,7 @@ async def test_a_node_that_stops_sends_its_clients_away_at_the_end_of_their_turn
             done = (await one.receive_until("response.done")).event["response"]
             assert done["status"] == "completed", "no turn is cut"
         asked = await client.receive_until("x_move")
-        assert 0 < asked.event["time_left_ms"] <= 20_000
+        assert 0 < asked.event["time_left_ms"] <= 300_000, "what is left of the time to drain"
         while await stock.receive() is not None:
             pass
         assert (stock.close_code, stock.call.count("x_move")) == (1001, 0)
