@@ -133,6 +133,8 @@ def test_what_is_interrupted_ends_all_of_its_parts_even_where_it_cannot_tidy_up(
     python.write_text(python.read_text().replace("#!/bin/sh\n", f"#!/bin/sh\n{goes_on}\n"))
     remove.write_text("#!/bin/sh\nexit 1\n")
     remove.chmod(0o755)
+    # Where a shell runs the tests in the background, they ignore it, and so would the script.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     script = subprocess.Popen(
         [checkout / "scripts" / "test"],
         env={"PATH": f"{checkout}:/usr/bin:/bin", "TMPDIR": str(checkout)},
@@ -140,6 +142,7 @@ def test_what_is_interrupted_ends_all_of_its_parts_even_where_it_cannot_tidy_up(
         stderr=subprocess.DEVNULL,
         pass_fds=(writes,),
     )
+    signal.signal(signal.SIGINT, before)
     os.close(writes)  # now all that has it open is what the script has started
     with open(reads) as news:
         assert news.readline() == "begun\n"
