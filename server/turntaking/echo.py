@@ -151,12 +151,19 @@ class EchoEar:
         utterance.reading.sift = lambda found: self._sift(utterance, found)
 
     def _count_silence(self, pieces: Sequence[SpokenPiece]) -> None:
-        """Add what was heard of the voice since the last sound; an echo is forgotten that does not come again."""
+        """Add what was heard of the voice since the last sound, or since the end of the last echo; an echo is forgotten
+        that does not come again."""
         heard_ms = self._answer.heard_ms
         self._without_echo_ms += heard_ms - (self._heard_ms if pieces is self._newest else 0)
         self._newest, self._heard_ms = pieces, heard_ms
         if self._without_echo_ms > FORGET_MS:
             self.levels.echo = None
+
+    def _echo_came(self, dbfs: float) -> None:
+        """An echo came back, and lasted until now: what was heard of the voice meanwhile was not without one."""
+        self.levels.heard_echo(dbfs)
+        self._newest, self._heard_ms = self._answer.spoken[0], self._answer.heard_ms
+        self._without_echo_ms = 0
 
     def audible(self, utterance: Utterance) -> str:
         """What the agent said while this sound lasted, as it is spoken."""
@@ -185,8 +192,7 @@ class EchoEar:
         audible, words = self.audible(utterance), words_of(_as_spoken(found.text))
         whose = self.levels.like(dbfs)
         if is_echo(words, words_of(audible), whose):
-            self.levels.heard_echo(dbfs)
-            self._without_echo_ms = 0
+            self._echo_came(dbfs)
             return replace(found, text="", no_speech=1.0, words=())
         # A word or two as loud as an echo may be the rest of one, of which nobody knows any more that it was audible.
         if not audible and (whose is not Loudness.ECHO or not are_few(words)):

@@ -134,6 +134,15 @@ def test_an_echo_that_comes_again_and_again_is_remembered() -> None:
         assert scene.ear.is_known
 
 
+def test_an_echo_that_lasts_as_long_as_the_answer_is_remembered() -> None:
+    scene = Scene(Answer(f"{SAID} " * 6, heard_ms=1000))
+    sound = scene.sound(800, -42)
+    scene.answer.heard_ms = 9000  # its words are read when it is over
+    assert sound.reading.sift(Transcript("for four people")).text == ""
+    scene.words_left("what about nine", 9500, dbfs=-22)
+    assert scene.ear.is_known
+
+
 def test_an_answer_after_the_other_without_an_echo_counts_as_one() -> None:
     scene = Scene()
     scene.words_left("for four people", 1000, dbfs=-42)
