@@ -4,8 +4,10 @@ The stage that speaks knows utterances only (`SpokenUtterance`); a one-shot serv
 """
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from dataclasses import dataclass
 
 import anyio
 
@@ -46,6 +48,20 @@ async def _piecewise(
         utterance.cancel()
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Piece:
+    """A piece of the text, and who has pushed it."""
+
+    text: str
+    spoken: asyncio.Future[bool]
+    """Once all of its audio has been taken; False if there will be none."""
+
+    def settle(self, *, is_spoken: bool) -> None:
+        """Let go whoever has pushed it, who may have been cancelled."""
+        if not self.spoken.done():
+            self.spoken.set_result(is_spoken)
+
+
 class PiecewiseUtterance:
     """An utterance whose pieces are spoken one call each. `push` returns when the piece's audio is complete."""
 
@@ -57,10 +73,8 @@ class PiecewiseUtterance:
         self._language, self._is_told = language, language is not None
         self._name = name
         self._speed = speed
-        self._piece: str | None = None
-        """What is to be spoken next."""
-        self._spoken: asyncio.Future[bool] | None = None
-        """Of the piece that was pushed last, once all of its audio has been taken; False if there will be none."""
+        self._pieces: deque[_Piece] = deque()
+        """Those that are yet to be spoken."""
         self._is_over = False
         self._changed = asyncio.Event()
         self.waiting_chars = 0
@@ -71,13 +85,15 @@ class PiecewiseUtterance:
         self.waiting_chars += len(text)
         if self._is_over:
             raise anyio.ClosedResourceError
-        self._piece, self._spoken = text, asyncio.get_running_loop().create_future()
+        piece = _Piece(text, asyncio.get_running_loop().create_future())
+        self._pieces.append(piece)
         self._changed.set()
         try:
-            if not await self._spoken:
+            if not await piece.spoken:
                 raise anyio.ClosedResourceError
         finally:
-            self._piece = None
+            if piece in self._pieces:  # nobody waits for it any more
+                self._pieces.remove(piece)
 
     async def finish(self) -> None:
         """No more pieces come."""
@@ -88,38 +104,33 @@ class PiecewiseUtterance:
         """Take no more pieces. The piece that is being spoken ends with whoever iterates."""
         self._is_over = True
         self._changed.set()
-        if self._piece is not None:
-            self._piece = None
-            self._settle(is_spoken=False)
+        while self._pieces:
+            self._pieces.popleft().settle(is_spoken=False)
 
     async def audio(self) -> AsyncGenerator[Speech, None]:
         """The audio of all pieces."""
         at = chars = 0
         while (piece := await self._next()) is not None:
+            text = piece.text
             begins: int | None = chars
             if not self._is_told:
-                self._language = guess_language(piece) or self._language
+                self._language = guess_language(text) or self._language
             name = voice_for(self._voice, self._name, self._language)
-            async with aclosing(self._voice.stream(piece.strip(), voice=name, speed=self._speed)) as stream:
+            async with aclosing(self._voice.stream(text.strip(), voice=name, speed=self._speed)) as stream:
                 start = at
                 async for speech in stream:
                     yield Speech(speech.samples, tuple(word.later(start) for word in speech.words), begins)
                     at += len(speech.samples)
                     begins = None if len(speech.samples) else begins
-            chars += len(piece)
-            self.waiting_chars -= len(piece)
-            self._settle(is_spoken=True)
+            chars += len(text)
+            self.waiting_chars -= len(text)
+            piece.settle(is_spoken=True)
 
-    async def _next(self) -> str | None:
+    async def _next(self) -> _Piece | None:
         """The next piece; None when there is none, or it was cancelled."""
-        while self._piece is None:
+        while not self._pieces:
             if self._is_over:
                 return None
             self._changed.clear()
             await self._changed.wait()
-        piece, self._piece = self._piece, None
-        return piece
-
-    def _settle(self, *, is_spoken: bool) -> None:
-        if self._spoken is not None and not self._spoken.done():  # who has pushed it may have been cancelled
-            self._spoken.set_result(is_spoken)
+        return self._pieces.popleft()

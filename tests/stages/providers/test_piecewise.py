@@ -75,6 +75,33 @@ async def test_a_piece_that_nobody_pushes_any_more_is_not_spoken() -> None:
 
 
 @virtual
+async def test_a_piece_is_spoken_though_the_push_of_the_one_before_was_cancelled() -> None:
+    voice = ScriptedVoice(Conduct(delay_s=1.0))
+    utterance = PiecewiseUtterance(voice, language="en")
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(taken, utterance)
+        with anyio.move_on_after(0.5):
+            await utterance.push("One. ")
+        await utterance.push("Two. ")
+        assert virtual_loop().time() == 2.0
+        await utterance.finish()
+    assert [request.text for request in voice.requests] == ["One.", "Two."]
+
+
+@virtual
+async def test_pieces_of_several_tasks_are_spoken_one_after_the_other() -> None:
+    voice = ScriptedVoice(Conduct(delay_s=1.0))
+    utterance = PiecewiseUtterance(voice, language="en")
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(taken, utterance)
+        async with anyio.create_task_group() as pushes:
+            for piece in ("One. ", "Two. ", "Three. "):
+                pushes.start_soon(utterance.push, piece)
+        await utterance.finish()
+    assert [request.text for request in voice.requests] == ["One.", "Two.", "Three."]
+
+
+@virtual
 async def test_two_pieces_take_few_turns_of_the_loop() -> None:
     utterance = PiecewiseUtterance(ScriptedVoice(), language="en")
     before = virtual_loop().turns
