@@ -161,6 +161,8 @@ class _Speaking:
         self._sink = sink
         self._format = pcm16(voice.rate_hz)
         self._sentences = Sentences()
+        self._cut: deque[Sequence[str]] = deque()
+        """Pieces that wait for the voice."""
         self._text = SpokenText(
             voice.rate_hz,
             settings.speed,
@@ -175,7 +177,7 @@ class _Speaking:
 
     async def run(self, tokens: AsyncGenerator[str, None]) -> StageOutput:
         voice, settings = self._voice, self._settings
-        pieces = Channel(deque(), settings.lookahead)
+        pieces = Channel(self._cut, settings.lookahead)
         try:
             async with open_utterance(
                 voice, name=settings.voice, speed=settings.speed, language=settings.language
@@ -233,7 +235,8 @@ class _Speaking:
                 except StopAsyncIteration:
                     found = ()
                 return found
-            if hurried := self._sentences.hurry():
+            # What came when the pause had just been long enough goes before what is left.
+            if not self._cut and (hurried := self._sentences.hurry()):
                 return (hurried,)
 
     def _spare_s(self, utterance: SpokenUtterance) -> float:

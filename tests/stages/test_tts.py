@@ -1,5 +1,6 @@
 """The voice speaks while the agent writes: early, in order, without losing a character or falling silent."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -17,7 +18,7 @@ from stageflow.stages.ports import StagePorts
 from stages.errors import ProviderBusy
 from stages.ports import Speech, Synthesiser, SynthesiserCapabilities, UtteranceSynthesiser
 from stages.testing.fakes import Conduct, ScriptedVoice
-from stages.testing.virtual_time import virtual
+from stages.testing.virtual_time import virtual, virtual_loop
 from stages.tts import TtsStage, Voice, VoiceSettings
 from tests.support.listener import Listener
 from tests.support.patience import PATIENCE_S
@@ -158,6 +159,23 @@ async def test_words_before_a_pause_are_spoken_without_waiting_for_its_end() -> 
         listener,
     )
     assert listener.pieces == ["Let me see.", " Here it is, and it looks good", " to me."]
+
+
+@virtual
+async def test_a_sentence_that_ends_just_when_the_pause_is_long_enough_goes_before_the_next() -> None:
+    class Pausing(Writer):
+        async def execute(self, ctx: StageContext) -> StageOutput:
+            await ctx.stream.send("And it looks good")
+            await anyio.sleep(0.1)
+            virtual_loop().stand_still(0.3)  # a long turn, in which both come to be due
+            await asyncio.sleep(0)
+            await ctx.stream.send(" to me. Now for something else altogether, if you like,")
+            await anyio.sleep(1)
+            return StageOutput.ok()
+
+    listener = Listener()
+    await speak(Pausing(), listener)
+    assert listener.text == "And it looks good to me. Now for something else altogether, if you like,"
 
 
 async def test_a_run_may_choose_voice_and_speed() -> None:
