@@ -174,7 +174,7 @@ class EchoEar:
         pieces, rate_hz = self._answer.spoken
         if pieces is not place.pieces:  # another answer began meanwhile
             audible += " " + said_between(pieces, 0, (self._answer.heard_ms + AFTER_MS) * rate_hz // 1000)
-        return _as_spoken(audible)
+        return self._as_spoken(audible)
 
     def loudness(self, utterance: Utterance) -> Loudness:
         """Whose level the sound has. Asked for each frame of an overlap: as long as no echo was heard, a sound without
@@ -189,7 +189,7 @@ class EchoEar:
         if not found.text or not len(sound := utterance.recent()):
             return found
         dbfs = loud_dbfs(sound)
-        audible, words = self.audible(utterance), words_of(_as_spoken(found.text))
+        audible, words = self.audible(utterance), words_of(self._as_spoken(found.text))
         whose = self.levels.like(dbfs)
         if is_echo(words, words_of(audible), whose):
             self._echo_came(dbfs)
@@ -199,7 +199,7 @@ class EchoEar:
             self.levels.heard_person(dbfs)
         return found
 
-
-def _as_spoken(text: str) -> str:
-    """With its numbers in words, in the language that it seems to be in."""
-    return speakable(text, guess_language(text) or "en")
+    def _as_spoken(self, text: str) -> str:
+        """With its numbers in words, in the language that it seems to be in, or else that of the answer: "4 Personen"
+        alone tells none."""
+        return speakable(text, guess_language(text) or guess_language(self._answer.text) or "en")

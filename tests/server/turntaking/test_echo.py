@@ -88,6 +88,11 @@ def test_numbers_are_compared_as_they_are_spoken() -> None:
     assert scene.words_left("twelve dollars fifty for four", 900, ms=1500) == ""
 
 
+def test_numbers_are_compared_in_the_language_of_the_answer_where_the_words_heard_tell_none() -> None:
+    scene = Scene(Answer("Ihr Tisch für 4 Personen ist für heute reserviert."))
+    assert scene.words_left("4 Personen", 1000, ms=600) == ""
+
+
 def test_long_after_the_answer_it_is_the_person_who_says_so() -> None:
     scene = Scene(clock=Clock(agent_quiet_ms=1500))
     assert scene.words_left("booked for eight tonight", 4000) == "booked for eight tonight"
