@@ -131,7 +131,7 @@ class SpokenText:
         words: list[WordTime] = []
         for word in speech.words:
             self._tells = _Voice.WORDS if self._tells is _Voice.NOTHING else self._tells
-            if self._current is not None and not self._current.words_left and self._waiting:
+            if self._current is not None and self._current.words_left <= 0 and self._waiting:
                 at = min(max(word.start_sample, self.samples), base + len(samples))
                 yield self._stretch(samples[self.samples - base : at - base], text, words)
                 text, words = self._begin(), []

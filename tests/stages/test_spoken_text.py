@@ -49,6 +49,15 @@ def test_a_chunk_with_the_end_of_one_piece_and_the_beginning_of_the_next_is_cut_
     ]
 
 
+def test_a_voice_that_tells_words_of_two_pieces_as_one_shows_the_next_piece_all_the_same() -> None:
+    text = SpokenText(RATE_HZ)
+    text.push("Yes.")
+    text.push(" It is four.")
+    speeches = audio(300, ("Yes. It", 0, 290)), audio(400, ("is", 300, 400), ("four.", 400, 690))
+    assert [shown for _, shown, _ in told(text, *speeches)] == ["Yes.", "", " It is four."]
+    assert text.rest() == ""
+
+
 def test_a_voice_that_tells_nothing_is_taken_to_speak_at_an_ordinary_pace() -> None:
     text = SpokenText(RATE_HZ)
     text.push("Yes.")
