@@ -8,8 +8,10 @@ from collections import deque
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from dataclasses import dataclass
+from typing import NoReturn
 
 import anyio
+from anyio.lowlevel import checkpoint
 
 from stages.ports import Speech, SpokenUtterance, Synthesiser, UtteranceSynthesiser
 from stages.text.guess import guess_language
@@ -84,16 +86,21 @@ class PiecewiseUtterance:
         taken any more."""
         self.waiting_chars += len(text)
         if self._is_over:
-            raise anyio.ClosedResourceError
+            await self._refuse()
         piece = _Piece(text, asyncio.get_running_loop().create_future())
         self._pieces.append(piece)
         self._changed.set()
         try:
             if not await piece.spoken:
-                raise anyio.ClosedResourceError
+                await self._refuse()
         finally:
             if piece in self._pieces:  # nobody waits for it any more
                 self._pieces.remove(piece)
+
+    async def _refuse(self) -> NoReturn:
+        """Raise ClosedResourceError, but in a task that is being cancelled: there that is no fault of the voice."""
+        await checkpoint()
+        raise anyio.ClosedResourceError
 
     async def finish(self) -> None:
         """No more pieces come."""
