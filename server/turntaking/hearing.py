@@ -194,7 +194,7 @@ class Hearing(SessionEar):
         if ended_ms is None and length_ms < MIN_COMMIT_MS:
             raise ClientError(
                 Fault.NOTHING_TO_COMMIT,
-                f"There is too little audio to commit: {length_ms}ms, where at least {MIN_COMMIT_MS}ms are needed.",
+                f"Expected at least {MIN_COMMIT_MS}ms of audio, but buffer only has {length_ms}ms of audio.",
             )
         return self._take(), ended_ms
 

@@ -7,7 +7,7 @@ is absent and not null, and the part of an item is called `audio` while its cont
 from dataclasses import replace
 from typing import assert_never
 
-from server.dialects.realtime.errors import TYPES, code_of, param_of
+from server.dialects.realtime.errors import TYPES, code_of, message_of, param_of
 from server.dialects.realtime.objects import render_item
 from server.dialects.realtime.setting_checks import Json
 from server.domain.errors import ClientError
@@ -176,7 +176,7 @@ def _problem_body(error: ClientError) -> Body:
     fields: Json = {
         "type": TYPES[error.blame],
         "code": code_of(error),
-        "message": error.message,
+        "message": message_of(error),
         "param": param_of(error),
         "event_id": error.ref,
     }

@@ -1,4 +1,4 @@
-"""Errors in the words of the Realtime protocol: codes, types, and the paths of fields."""
+"""Errors in the words of the Realtime protocol: codes, types, the paths of fields, and words that clients look for."""
 
 from collections.abc import Mapping
 from typing import assert_never
@@ -23,6 +23,13 @@ _PATHS: Mapping[str, str] = {
 }
 """Fields of commands that have another name in the protocol."""
 
+_SAID: Mapping[Fault, str] = {
+    # Many clients know this one by its words, not by its code, and let it pass.
+    Fault.NOTHING_TO_COMMIT: "Error committing input audio buffer: buffer too small. {}",
+    Fault.CONTEXT_TOO_LONG: '{} For that, set session.truncation to "auto".',
+}
+"""What is said around the message of a fault."""
+
 
 def code_of(error: ClientError) -> str:
     """Its code on the wire; what the dialect itself has found has that already."""
@@ -35,6 +42,12 @@ def param_of(error: ClientError) -> str | None:
         return error.param
     path, bracket, rest = error.param.partition("[")
     return _PATHS.get(path, path) + bracket + rest
+
+
+def message_of(error: ClientError) -> str:
+    """What it says to people, and to clients that look for words in it."""
+    said = _SAID.get(error.code) if isinstance(error.code, Fault) else None
+    return error.message if said is None else said.format(error.message)
 
 
 def _code(fault: Fault) -> str:  # noqa: C901  # a table, of which mypy knows whether it is whole

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from pydantic import JsonValue
 
-from server.dialects.realtime.errors import TYPES, code_of
+from server.dialects.realtime.errors import TYPES, code_of, message_of
 from server.dialects.realtime.mcp_tools import render_mcp
 from server.dialects.realtime.session import render_format
 from server.dialects.realtime.setting_checks import Json
@@ -94,5 +94,9 @@ def render_status(event: ResponseEnded) -> Json | None:
         details["reason"] = _REASONS[event.reason]
     if event.error is not None:
         error = event.error
-        details["error"] = {"type": TYPES[error.blame], "code": code_of(error), "message": error.message}
+        details["error"] = {
+            "type": TYPES[error.blame],
+            "code": code_of(error),
+            "message": message_of(error),
+        }
     return details

@@ -49,7 +49,9 @@ def test_an_answer_that_would_need_a_cut_fails_where_none_is_allowed_and_says_wh
     stage = asked_thrice("disabled")
     *_, last = responses(stage)
     assert last["status"] == "failed"
-    assert last["status_details"]["error"]["code"] == "context_length_exceeded"
+    error = last["status_details"]["error"]
+    assert error["code"] == "context_length_exceeded"
+    assert 'set session.truncation to "auto"' in error["message"]
     assert last["output"][0]["content"][0]["text"].startswith("Sorry")
 
 

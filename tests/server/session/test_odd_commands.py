@@ -91,6 +91,17 @@ def test_what_is_wrong_is_told_by_its_field_and_the_session_goes_on(
     assert done["status"] == "completed"
 
 
+def test_a_commit_of_nothing_is_refused_in_the_words_by_which_clients_know_it() -> None:
+    async def story(stage: Stage) -> None:
+        stage.wire.say("input_audio_buffer.commit")
+        await stage.wire.until("error")
+
+    stage = play(lambda: Stage("Fine."), story)
+    (error,) = (event["error"] for event in stage.wire.events() if event["type"] == "error")
+    told = "Error committing input audio buffer: buffer too small. Expected at least 100ms of audio"
+    assert error["message"].startswith(told)
+
+
 @pytest.mark.parametrize(
     "response",
     [

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from server.dialects.realtime.errors import code_of, param_of
+from server.dialects.realtime.errors import code_of, message_of, param_of
 from server.domain.errors import ClientError, Fault
 
 CORE = ("conversation", "domain", "output", "response", "session", "turntaking")
@@ -19,6 +19,7 @@ def test_each_fault_has_a_code_of_its_own() -> None:
 def test_what_the_dialect_has_found_keeps_its_words() -> None:
     error = ClientError("invalid_event", "The frame is not JSON.", param="after")
     assert (code_of(error), param_of(error)) == ("invalid_event", "after")
+    assert message_of(error) == "The frame is not JSON."
 
 
 @pytest.mark.parametrize(
