@@ -49,7 +49,7 @@ _KEPT = (
     "is_http",
     "message",
     "param",
-    "type",
+    "blame",
     "ref",
     "close_code",
     "reason",
@@ -64,13 +64,14 @@ class UnknownValue(Exception):
 
 @cache
 def _classes() -> Mapping[str, type[Any]]:
-    found = {
+    found: dict[str, type[Any]] = {
         name: one
         for module in _MODULES
         for name, one in vars(module).items()
         if isinstance(one, type) and (dataclasses.is_dataclass(one) or issubclass(one, Enum))
     }
-    return found | {"ErrorKind": errors.ErrorKind}
+    found.update(ErrorKind=errors.ErrorKind, Fault=domain_errors.Fault)
+    return found
 
 
 @cache

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from server.domain.errors import ClientError, SessionOver
+from server.domain.errors import ClientError, Fault, SessionOver
 from server.domain.values import SessionConfig, TurnDetection
 from server.journal.codec import ForeignError, Packer, UnknownValue, unpack
 from server.response.holder import OpenAnswer
@@ -62,6 +62,12 @@ def test_an_error_comes_back_with_what_it_says() -> None:
         "busy",
         "x",
     )
+
+
+def test_what_a_session_has_against_a_command_comes_back_whole() -> None:
+    error = ClientError(Fault.RATE_LIMIT, "2 a minute", param="item.parts", blame="limit", ref="c1")
+    assert vars(again(error)) == vars(error)
+    assert isinstance(again(error).code, Fault), "for which dialects have words of their own"
 
 
 def test_an_error_that_nobody_knows_here_is_said_to_be_one() -> None:
