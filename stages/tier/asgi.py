@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 
 class _Channel:
-    """The WebSocket of a scope as a `Channel`."""
+    """The WebSocket of a scope as a `TierConnection`."""
 
     def __init__(self, receive: Receive, send: Send) -> None:
         self._receive = receive

@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 
 class _Channel:
-    """A WebSocket connection as a `Channel`."""
+    """A WebSocket connection as a `TierConnection`."""
 
     def __init__(self, connection: ServerConnection) -> None:
         self._connection = connection
