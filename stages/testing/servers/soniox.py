@@ -210,7 +210,8 @@ class _Stream:
         """Ends what has not been generated; of what has, some may still come."""
         if self.text is not _Text.COMES:
             self._line.complain("a stream whose text has ended cannot be cancelled")
-        self.text = _Text.ENDED
+        else:
+            self.text = _Text.ENDED
         if self._line.faults.audio_after_cancel:
             self._send.send_nowait(None)
         else:
