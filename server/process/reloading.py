@@ -15,6 +15,9 @@ from stages.errors import StagesError
 
 log = logging.getLogger(__name__)
 
+ReadConfiguration = Callable[[], Configuration]
+"""Reads the configuration: at the start, and again at each SIGHUP."""
+
 FIXED = frozenset(
     {"host", "port", "api_keys", "allowed_origins", "tls_cert_file", "tls_key_file", "quotas", "log_level"}
 )
@@ -25,7 +28,7 @@ class Reloading:
     """The configuration of a running server, and how it is read anew."""
 
     def __init__(
-        self, listening: ListeningServer, configure: Callable[[], Configuration], loaded: AsyncExitStack
+        self, listening: ListeningServer, configure: ReadConfiguration, loaded: AsyncExitStack
     ) -> None:
         """What is loaded anew is closed with `loaded`: sessions may use it until then."""
         self._app = listening.app

@@ -24,7 +24,7 @@ from server.config.settings import Settings
 from server.first_use import give_memory_back, pause_collector, set_aside
 from server.gateway.sockets.binding import in_url, try_to_bind
 from server.process.listening_server import serving
-from server.process.reloading import Reloading
+from server.process.reloading import ReadConfiguration, Reloading
 from server.process.ways_in import page_url, talk_command
 from server.telemetry.line_writer import LineWriter
 from server.telemetry.logs import log_to
@@ -37,9 +37,6 @@ log = logging.getLogger(__name__)
 _HARMLESS = [getattr(signal, name) for name in ("SIGHUP", "SIGUSR1", "SIGUSR2") if hasattr(signal, name)]
 """Signals that end a process which does not expect them; not every system has them."""
 
-Configure = Callable[[], Configuration]
-"""Reads the configuration: at the start, and again at each SIGHUP."""
-
 Greet = Callable[[Settings, int], None]
 """Says how to get in, at the port that is open. May block."""
 
@@ -49,7 +46,7 @@ OUTPUT = LineWriter()
 _say = OUTPUT.say
 
 
-def serve(configure: Configure, greet: Greet | None = None) -> None:
+def serve(configure: ReadConfiguration, greet: Greet | None = None) -> None:
     """Serve until told to stop; `greet` is told the port once it is open, and says how to get in.
 
     Raises ConfigError or ModelFileError before that.
@@ -61,7 +58,7 @@ def serve(configure: Configure, greet: Greet | None = None) -> None:
         gc.enable()  # a start that failed has not done so
 
 
-def _configure_and_serve(configure: Configure, greet: Greet) -> None:
+def _configure_and_serve(configure: ReadConfiguration, greet: Greet) -> None:
     configuration = configure()
     settings = configuration.settings
     adopt_model_variables()
@@ -83,7 +80,7 @@ def _say_ways_in(settings: Settings, port: int) -> None:
     _say(f"or try: {talk_command(settings, port)}")
 
 
-async def _serve(configuration: Configuration, configure: Configure, greet: Greet) -> None:
+async def _serve(configuration: Configuration, configure: ReadConfiguration, greet: Greet) -> None:
     settings = configuration.settings
     give_memory_back()
     await try_to_bind(settings.listen_host, settings.port)
