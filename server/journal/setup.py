@@ -63,7 +63,8 @@ _GROUPS: Mapping[str, Callable[..., Any]] = {
     "deadlines": Waits,
     "limits": Limits,
 }
-_FORMAT = 1
+_FORMAT = 2
+"""Of what is written down here; in 1 a session's purpose, and the parts of a fault, had the words of Realtime."""
 
 
 @dataclass(frozen=True, slots=True)

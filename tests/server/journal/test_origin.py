@@ -19,7 +19,7 @@ def recording(path: Path, setup: dict[str, Any]) -> Path:
     """A session of ten turns of the loop that was made of `setup`, which lacks nearly all that there is today."""
     writer = RecordWriter()
     file = SessionFile(path, writer, 1 << 20)
-    file.begin({"format": 1, "seed": bytes(SEED_BYTES), "hook": None} | setup)
+    file.begin({"format": 2, "seed": bytes(SEED_BYTES), "hook": None} | setup)
     file.put(rec.Numbers("turns", array("d", [n / 10 for n in range(10)]).tobytes()), 0)
     file.put(rec.Over(10, "over"), 0)
     file.close()
