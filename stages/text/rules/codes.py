@@ -115,9 +115,10 @@ def rules(language: Language) -> Iterator[Rule]:
         DIGIT,
     )
     if language.code in ("de", "es", "it"):
+        house = r"(?:(?<=\d, )|(?<=\d[a-h], ))" if language.code == "de" else "(?<=, )"
         yield rule(
-            r"(?<=, )\d{5}(?= [A-ZÁÉÍÓÚÄÖÜ][a-zà-ü])", lambda match: say.spelt(match[0]), "," + DIGIT
-        )  # in front of a town
+            house + r"\d{5}(?= [A-ZÁÉÍÓÚÄÖÜ][a-zà-ü])", lambda match: say.spelt(match[0]), "," + DIGIT
+        )  # in front of a town; every noun of German has a capital: "In Köln, 15000 Menschen"
     ends = r"(?=[\s.,;:!?)]|$)"
     yield rule(rf"\b(?P<what>(?:{_KEYED}) )(?P<key>[*#])(?P<digits>(?<=\*)\d{{1,4}}|){ends}", say.key, "*#")
     if language.code == "en":
