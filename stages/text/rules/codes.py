@@ -21,9 +21,13 @@ _CODED = (
     "[Cc]odice|CAP|"
     rf"(?:(?i:{_OF})) number|[Nn]úmero de (?:{_THINGS})|[Nn]uméro de (?:{_CHOSES})|(?:{_SACHEN})nummer|"
     rf"[Nn]umero d[i'] ?(?:{_COSE})|"
-    "[Ee]nd(?:ing|s) (?:in|with)|[Ll]ast (?:four|4)(?: digits)?|[Tt]erminad[ao] en|termina en|finissant par|"
+    "[Ll]ast (?:four|4)(?: digits)?|finissant par|"
     "se terminant par|Endnummer|Endziffern|endet auf|termin(?:a|ante) con|che finisce con"
 )
+_ENDS_IN = "[Ee]nd(?:ing|s) (?:in|with)|[Tt]erminad[ao] en|termina en"
+"""What is said of wars and contracts too: "ends in 2025", "ends in 120 days"."""
+
+_CARDS = ("card", "account", "number", "phone", "one", "Visa", "Mastercard", "tarjeta", "cuenta", "número", "teléfono")
 _KEYED = (
     "[Pp]ress|[Dd]ial|[Hh]it|[Pp]ush|[Ee]nter|then|or|and|"
     "[Pp]ulse|[Mm]arque|[Tt]apez|o|y|sur|composez|puis|ou|Sie|dann|oder|[Pp]rema|[Dd]igiti|poi"
@@ -94,11 +98,32 @@ def rules(language: Language) -> Iterator[Rule]:
         say.code,
         DIGIT,
     )
+    card = "|".join(rf"(?<=\b{word} )" for word in _CARDS)
+    yield rule(
+        rf"(?P<what>(?:(?:{card})(?:{_ENDS_IN})|\b(?:{_ENDS_IN})(?!:? (?:1[1-9]|20)\d\d\b)):? )"
+        r"(?P<digits>\d{4})\b(?![.,-]\d)",
+        say.code,
+        DIGIT,
+    )
     yield rule(
         r"\b(?P<what>[A-ZÀ-Üa-zà-ü]{3,} )#(?P<digits>\d{4,})(?![\w-]|[.,]\d)",
         lambda match: f"{match['what']}{language.words['number']} {say.spelt(match['digits'])}",
         "#" + DIGIT,
     )
+    yield from _of_letters_and_digits(say)
+    if language.code in ("de", "es", "it"):
+        house = r"(?:(?<=\d, )|(?<=\d[a-h], ))" if language.code == "de" else "(?<=, )"
+        yield rule(
+            house + r"\d{5}(?= [A-ZÁÉÍÓÚÄÖÜ][a-zà-ü])", lambda match: say.spelt(match[0]), "," + DIGIT
+        )  # in front of a town; every noun of German has a capital: "In Köln, 15000 Menschen"
+    ends = r"(?=[\s.,;:!?)]|$)"
+    yield rule(rf"\b(?P<what>(?:{_KEYED}) )(?P<key>[*#])(?P<digits>(?<=\*)\d{{1,4}}|){ends}", say.key, "*#")
+    if language.code == "en":
+        yield from _american(say)
+
+
+def _of_letters_and_digits(say: _Codes) -> Iterator[Rule]:
+    """ "INV-1009", "AB12CD", and accounts by their IBAN."""
     yield rule(
         r"(?<![\w-])[A-Z]{2,4}-(?=[\d-]{4})\d{2,8}(?:-\d{2,8}){0,2}(?![\w-])|(?<![\w.-])[A-Z]{2}\d{4}(?![\w-])",
         say.numbered,
@@ -114,15 +139,6 @@ def rules(language: Language) -> Iterator[Rule]:
         say.mixed,
         DIGIT,
     )
-    if language.code in ("de", "es", "it"):
-        house = r"(?:(?<=\d, )|(?<=\d[a-h], ))" if language.code == "de" else "(?<=, )"
-        yield rule(
-            house + r"\d{5}(?= [A-ZÁÉÍÓÚÄÖÜ][a-zà-ü])", lambda match: say.spelt(match[0]), "," + DIGIT
-        )  # in front of a town; every noun of German has a capital: "In Köln, 15000 Menschen"
-    ends = r"(?=[\s.,;:!?)]|$)"
-    yield rule(rf"\b(?P<what>(?:{_KEYED}) )(?P<key>[*#])(?P<digits>(?<=\*)\d{{1,4}}|){ends}", say.key, "*#")
-    if language.code == "en":
-        yield from _american(say)
 
 
 def _american(say: _Codes) -> Iterator[Rule]:
