@@ -27,7 +27,9 @@ _CODED = (
 _ENDS_IN = "[Ee]nd(?:ing|s) (?:in|with)|[Tt]erminad[ao] en|termina en"
 """What is said of wars and contracts too: "ends in 2025", "ends in 120 days"."""
 
-_CARDS = ("card", "account", "number", "phone", "one", "Visa", "Mastercard", "tarjeta", "cuenta", "número", "teléfono")
+_CARDS = (
+    "card", "account", "number", "phone", "one", "Visa", "Mastercard", "tarjeta", "cuenta", "número", "teléfono",
+)  # fmt: skip
 _KEYED = (
     "[Pp]ress|[Dd]ial|[Hh]it|[Pp]ush|[Ee]nter|then|or|and|"
     "[Pp]ulse|[Mm]arque|[Tt]apez|o|y|sur|composez|puis|ou|Sie|dann|oder|[Pp]rema|[Dd]igiti|poi"
@@ -43,6 +45,10 @@ _STATES = (
 _STATE = {short: name.replace("_", " ") for short, name in (each.split(":") for each in _STATES.split())}
 _ONLY_STATES = "AZ|CA|CT|FL|GA|IL|KS|KY|MN|NC|NH|NJ|NM|NV|NY|SC|SD|TN|TX|UT|WA|WI|WV|WY"
 """Those that are no words or titles as well: "OK", "MD"."""
+
+_YEAR = r"(?:19|20)\d\d(?![\w-])"
+_NO_CODE = r"(?:(?:[BCFHIKNOPS]\d{0,2})+|\d+X\d+|(?:19|20)\d\dQ[1-4])(?![\w-])"
+"""Formulas of chemistry, sizes, quarters of a year."""
 
 _SIDES = {"N": "North", "S": "South", "E": "East", "W": "West"}
 
@@ -125,7 +131,8 @@ def rules(language: Language) -> Iterator[Rule]:
 def _of_letters_and_digits(say: _Codes) -> Iterator[Rule]:
     """ "INV-1009", "AB12CD", and accounts by their IBAN."""
     yield rule(
-        r"(?<![\w-])[A-Z]{2,4}-(?=[\d-]{4})\d{2,8}(?:-\d{2,8}){0,2}(?![\w-])|(?<![\w.-])[A-Z]{2}\d{4}(?![\w-])",
+        rf"(?<![\w-])[A-Z]{{2,4}}-(?=[\d-]{{4}})(?!{_YEAR})\d{{2,8}}(?:-\d{{2,8}}){{0,2}}(?![\w-])|"
+        rf"(?<![\w.-])[A-Z]{{2}}(?!{_YEAR})\d{{4}}(?![\w-])",
         say.numbered,
         DIGIT,
     )
@@ -135,7 +142,7 @@ def _of_letters_and_digits(say: _Codes) -> Iterator[Rule]:
         DIGIT,
     )
     yield rule(
-        r"(?<![\w.-])(?=\d+[A-Z]+\d|[A-Z]+\d+[A-Z])(?=\w*\d\w*\d)[A-Z\d]{6,24}(?![\w-])",
+        rf"(?<![\w.-])(?=\d+[A-Z]+\d|[A-Z]+\d+[A-Z])(?=\w*\d\w*\d)(?!{_NO_CODE})[A-Z\d]{{6,24}}(?![\w-])",
         say.mixed,
         DIGIT,
     )
