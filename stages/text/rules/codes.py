@@ -87,7 +87,7 @@ class _Codes:
 
     def in_pairs(self, match: re.Match[str]) -> str:
         """ "twelve thirty four"."""
-        return match["what"] + self.language.year(int(match["digits"]))
+        return f"{match['what'].rstrip()} {self.language.year(int(match['digits']))}"
 
     def state(self, match: re.Match[str]) -> str:
         """ "Texas seven eight seven zero one"."""

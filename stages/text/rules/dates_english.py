@@ -132,7 +132,8 @@ def _english_days_and_months(say: _English) -> Iterator[Rule]:
         "n ",
     )
     told = rf":| ?[&/] ?(?:{days})|, (?:{alternatives(SHORT_MONTHS)}|\d)|\.?,? \d{{1,2}}(?:[-–:]| ?[ap]m)| \|"
-    yield rule(rf"(?<!\w)(?:Mon|Sat|Sun)(?={told})", lambda m: _DAYS[m[0]], "MS")
+    star = r"(?<!\b[Tt]he )(?<!\b[Oo]ur )"
+    yield rule(rf"(?<!\w)(?:Mon|Sat|{star}Sun)(?={told})", lambda m: _DAYS[m[0]], "MS")
     yield rule(r"(?:(?<=[&/])|(?<=& ))(?:Mon|Sat|Sun)(?!\w)", lambda m: _DAYS[m[0]], "&/")
     yield rule(r"(?<![\w-])M ?[-–] ?F(?![\w-])", "Monday to Friday", "F")
     yield rule(rf"(?<!\w)(?:{days})\.(?=,| [a-z\d&])", lambda m: _DAYS[m[0].rstrip(".")], ".")
@@ -168,7 +169,7 @@ def _months_and_years(say: _English) -> Iterator[Rule]:
         "/" + DIGIT,
     )
     behind = "|".join(rf"(?<=\b{name}{mark})" for name in _DAYS for mark in (" ", ", ", ". ", "., "))
-    yield rule(rf"(?:{behind})(?P<month>\d{{1,2}})/(?P<day>\d{{1,2}})(?![\d/])", say.date, "/" + DIGIT)
+    yield rule(rf"(?:{behind})(?P<month>\d{{1,2}})/(?P<day>\d{{1,2}})(?![\d/]| of\b)", say.date, "/" + DIGIT)
     yield rule(
         r"(?<![\d/])(?P<year>(?:19|20)\d\d)/(?P<month>0\d|1[0-2])/(?P<day>[0-3]\d)(?![\d/])",
         say.date,
