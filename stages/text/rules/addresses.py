@@ -62,7 +62,8 @@ def rules(language: Language) -> Iterator[Rule]:
     yield rule(rf"(?:mailto:)?(?<![\w.])(\w[\w.+-]*@{_HOST})", say.said, "@")
     yield rule(rf"(?<![\w.@])www\.({_HOST}){tail}", say.said, ".")
     yield rule(rf"(?<![\w.@/-])({_KNOWN_HOST}){tail}", say.said, ".")
-    yield rule(r"(?<![\w.@/-])([a-z][a-z-]*\.[a-z]{2,3})/\w[^\s<>()]*[\w/=]", say.said, ".")
+    no_file = rf"(?!(?:{_FILES})/)"
+    yield rule(rf"(?<![\w.@/-])([a-z][a-z-]*\.{no_file}[a-z]{{2,3}})/\w[^\s<>()]*[\w/=]", say.said, ".")
     yield rule(r"(?<=localhost):(?=\d{2,5}(?!\d))", " ", ":" + DIGIT)
     yield rule(r"(?<=[A-Za-z])\.(?=NET(?!\w))", f" {language.words['dot']} ", ".")
     yield rule(r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?![\w.]*\w)", say.machine, DIGIT)

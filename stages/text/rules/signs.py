@@ -9,6 +9,13 @@ from stages.text.languages.language import Language
 from stages.text.rules.rule import DIGIT, Rule, rule
 
 _INCHES_OR_OUNCES = {"in": ("inch", "inches"), "oz": ("ounce", "ounces")}
+_PART_OF = re.compile(
+    r" (?:of|cup|mile|inch|foot|second|minute|hour|teaspoon|tablespoon|ounce|pound|gallon|acre|meter|liter|gram|scale|"
+    r"chance)"
+    r"|[-\"″]"
+)
+"""What behind a fraction with tenths shows that it is no score."""
+
 _PARTS_OF_ONE = {2: ("half", "halves"), 4: ("quarter", "quarters")}
 
 
@@ -222,11 +229,7 @@ def _fraction(language: Language, match: re.Match[str]) -> str:
     whole, a, b = match["whole"], int(match["a"]), int(match["b"])
     front = f"{language.cardinal(int(whole))} and " if whole else ""
     rated = re.match(r" (?:stars?|points?|correct|right)\b", match.string[match.end() : match.end() + 10])
-    is_score = (
-        b in (10, 100)
-        and not match["unit"]
-        and not re.match(r"(?: of| cup| mile|-|[\"″])", match.string[match.end() : match.end() + 6])
-    )
+    is_score = b in (10, 100) and not match["unit"] and not _PART_OF.match(match.string, match.end())
     if a == b or b == 0 or ((rated or is_score) and not whole):
         return f"{front}{language.cardinal(a)} {language.words['out of']} {language.cardinal(b)}"
     if b < 2 or a > b or (b > 20 and b not in (32, 64, 100)):
