@@ -210,7 +210,7 @@ def _day_first(language: Language, say: Dates, months: str, day: str, year: str)
     else:
         named = {*language.days, *language.days.values()} - set("LMXJVSD")
         behind = "|".join(rf"(?<=\b{name}{mark})" for name in named for mark in (" ", ", ", ". "))
-        behind += r"|(?<=\b[lL]['’])|(?<=\b[aA]ll['’])|(?<=\b[dD]all['’])"
+        behind += r"|(?:(?<=\b[lL]['’])|(?<=\b[aA]ll['’])|(?<=\b[dD]all['’]))(?=8|11)"  # "l'1/4" is a part
         yield rule(rf"(?:{behind}){day}/(?P<month>1[0-2]|0?[1-9])(?![\d/])", say.date, "/" + DIGIT)
         front = r"(?P<what>\b(?:[Ee]l|[Aa]l|[Dd]el|[Ll]e|[Dd]u|[Aa]u|[Ii]l|[Dd]al))"
         yield rule(rf"{front} {day}/(?P<month>1[0-2]|0?[1-9])(?![\d/])", say.preceded, "/" + DIGIT)
