@@ -14,7 +14,9 @@ from stages.text.rules import formulas, markup, scripts
 from stages.text.rules.rule import DIGIT, Rule, alternatives, rule
 from stages.text.words import UNSPACED
 
-_N = r"\d{1,3}(?:[,，]\d{3})+(?:\.\d+)?(?![\d,，])|\d+(?:\.\d+)?"
+_N = r"\d{1,3}(?:,\d{3})+(?:\.\d+)?(?!\d|,\d)|\d+(?:\.\d+)?"
+"""A comma of full width stands between numbers, not within one."""
+
 _ALONE = r"(?<![\d.])"
 _TO = r"\s?(?:[-–—~～]|至|到)\s?"
 _TWO = (
@@ -38,8 +40,7 @@ class _Said:
 
     def number(self, text: str, *, is_counted: bool = False) -> str:
         """ "三点一四"; `is_counted`: "两"."""
-        text = re.sub(r"[,，]", "", text)
-        whole, _, decimals = text.partition(".")
+        whole, _, decimals = text.replace(",", "").partition(".")
         if decimals:
             return f"{self._whole(whole)}点{zh.one_by_one(decimals)}"
         return "两" if is_counted and int(whole) == 2 else self._whole(whole)
@@ -85,7 +86,7 @@ class _Said:
         money = self._language.money[found["sign"]]
         front = f"{self.number(found['m'])}到" if found.get("m") else ""
         minus = "负" if found.get("minus") else ""
-        text, scale = re.sub(r"[,，]", "", found["n"]), found.get("scale")
+        text, scale = found["n"].replace(",", ""), found.get("scale")
         whole, _, decimals = text.partition(".")
         if scale:
             said = f"{self.number(text, is_counted=True)}{self._language.scales[scale]}{money.one}"
