@@ -212,7 +212,11 @@ def _dates(said: _Said) -> Iterator[Rule]:
     year, month, day = r"(?P<year>[12]\d{3})", r"(?P<month>\d{1,2})", r"(?P<day>\d{1,2})"
     yield rule(rf"{_ALONE}{year}([-/.]){month}\2{day}(?![\d.])", said.date, "-/.")
     yield rule(rf"{_ALONE}{month}/{day}(?=[（(\s]?(?:周|星期)|日)", said.date, "/")
-    yield rule(rf"{_ALONE}(?P<n>[12]\d{{3}}|[6-9]\d)(?=\s?年(?![前后内来间]))", said.digits, "年")
+    age = r"的(?:历史|传统|文化|时间|经验|婚姻|生活|古)"
+    lasting = rf"(?!多?年(?:[前后内来间多]|之[前后久]|以[上来内]|左右|历史|{age}))"
+    recent = r"(?:19\d\d|20(?!00)\d\d)"
+    short = r"(?<![了有近约过每达共用满整活])[6-9]\d"
+    yield rule(rf"{_ALONE}(?P<n>{recent}|(?:[12]\d{{3}}|{short}){lasting})(?=\s?年)", said.digits, "年")
     yield rule(
         r"(?<![\d.:：])(?P<hour>\d{1,2})[:：](?P<minute>\d\d)(?:[:：](?P<second>\d\d))?(?![\d:：])",
         said.time,
