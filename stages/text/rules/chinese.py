@@ -21,7 +21,7 @@ _ALONE = r"(?<![\d.])"
 _TO = r"\s?(?:[-–—~～]|至|到)\s?"
 _TWO = (
     "个位张本条只件间杯瓶碗份次天周块种台辆人名倍岁斤篇句首部家座套双对颗层点页段回趟盒袋包箱把枚道片朵匹头群"
-    "排组串辈代成克吨米升秒"
+    "排组串架辈代成克吨米升秒"
 )
 """What is counted with "两" instead of "二"; longer ones follow."""
 _MEASURES = (
@@ -186,14 +186,17 @@ def _called(said: _Said) -> Iterator[Rule]:
     """Numbers that are names."""
     yield rule(r"(?<![\d.])(?P<n>(?:\+86[\s-]?)?1[3-9]\d[\s-]?\d{4}[\s-]?\d{4})(?!\d)", said.phone, DIGIT)
     yield rule(r"(?<![\d.-])(?P<n>0\d{2,3}-\d{7,8}|[48]00-?\d{3,4}-?\d{3,4})(?![\d-])", said.phone, DIGIT)
-    yield rule(r"(?:(?<=[打拨线话机码真]))(?P<n>\d[\d-]{1,}\d)(?![\d.万亿])", said.phone, DIGIT)
+    is_count = rf"[\d.万亿]|\s?(?:{_MEASURES}|[块折分多余几])"
+    yield rule(rf"(?<=[打拨线话机码真])(?P<n>\d[\d-]{{1,}}\d)(?!{is_count})", said.phone, DIGIT)
     yield rule(
-        rf"(?P<front>(?:{_CALLED}){_UP_TO})(?P<n>\d[\d\s-]+\d)(?![\d.万亿])", _behind(said.phone), DIGIT
+        rf"(?P<front>(?:{_CALLED}){_UP_TO})(?P<n>\d[\d\s-]+\d)(?!{is_count})", _behind(said.phone), DIGIT
     )
     yield rule(
         rf"(?P<front>(?:{_NUMBERED}){_UP_TO})(?P<n>\d{{3,}})(?![\d.万亿])", _behind(said.digits), DIGIT
     )
-    yield rule(r"(?<![\d.])(?P<n>110|119|120|122)(?=[报急火]|，|。|$)", partial(said.digits, one="幺"), DIGIT)
+    emergency = r"(?:(?<![\w.])|(?<=[叫找按请]))(?P<n>110|119|120|122)(?=，|。|$)"
+    yield rule(emergency, partial(said.digits, one="幺"), DIGIT)
+    yield rule(rf"{_ALONE}(?P<n>110|119|120|122)(?=[报急火])", partial(said.digits, one="幺"), DIGIT)
     yield rule(r"(?<![\d.])(?P<n>\d{3,4})(?=号?房|室|航班|次列车)", partial(said.digits, one="幺"), DIGIT)
     yield rule(r"(?<![A-Za-z])(?P<name>[A-Z]{1,3}-?)(?P<n>\d{1,5})(?![\d.A-Za-z])", said.code, DIGIT)
     yield rule(r"(?<![\d.])(?P<n>\d{9,})(?![\d.])", said.digits, DIGIT)
