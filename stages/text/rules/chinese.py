@@ -25,7 +25,8 @@ _TWO = (
 )
 """What is counted with "两" instead of "二"; longer ones follow."""
 _MEASURES = (
-    rf"(?:[{_TWO}]|公斤|公里|分钟|小时|年(?!级)|星期|礼拜|晚|元|美元|欧元|英镑|日元|毫升|厘米|千克|平方米)"
+    rf"(?:(?!次方)[{_TWO}]|公斤|公里|分钟|小时|年(?!级)|星期|礼拜|晚|元|美元|欧元|英镑|日元|毫升|厘米|千克|"
+    "平方米)"
 )
 _CALLED = "电话|手机|热线|拨打|致电|拨|号码|传真|座机|联系方式"
 _NUMBERED = "编号|单号|订单|验证码|密码|尾号|卡号|邮编|账号|代码|序列号|QQ|学号|工号"
@@ -113,10 +114,11 @@ class _Said:
 
     def range(self, match: re.Match[str]) -> str:
         """ "三到五", "两到三天"."""
-        is_year = all(len(match[name]) == 4 for name in "mn") and match.string[match.end() :][:1] == "年"
+        behind = match.string[match.end() :]
+        is_counted = re.match(_MEASURES, behind) is not None and match.string[: match.start()][-1:] != "第"
+        is_year = all(len(match[name]) == 4 for name in "mn") and behind.startswith(("年", "赛季"))
         if is_year:
             return f"{zh.year(int(match['m']))}到{zh.year(int(match['n']))}"
-        is_counted = re.match(_MEASURES, match.string[match.end() :]) is not None
         return f"{self.number(match['m'], is_counted=is_counted)}到{self.number(match['n'])}"
 
     def fraction(self, match: re.Match[str]) -> str:
@@ -194,7 +196,7 @@ def _called(said: _Said) -> Iterator[Rule]:
     yield rule(
         rf"(?P<front>(?:{_NUMBERED}){_UP_TO})(?P<n>\d{{3,}})(?![\d.万亿])", _behind(said.digits), DIGIT
     )
-    emergency = r"(?:(?<![\w.])|(?<=[叫找按请]))(?P<n>110|119|120|122)(?=，|。|$)"
+    emergency = r"(?:(?<![\w.])|(?<=[叫找按请警]))(?P<n>110|119|120|122)(?=，|。|$)"
     yield rule(emergency, partial(said.digits, one="幺"), DIGIT)
     yield rule(rf"{_ALONE}(?P<n>110|119|120|122)(?=[报急火])", partial(said.digits, one="幺"), DIGIT)
     yield rule(r"(?<![\d.])(?P<n>\d{3,4})(?=号?房|室|航班|次列车)", partial(said.digits, one="幺"), DIGIT)
@@ -220,6 +222,11 @@ def _dates(said: _Said) -> Iterator[Rule]:
     recent = r"(?:19\d\d|20(?!00)\d\d)"
     short = r"(?<![了有近约过每达共用满整活])[6-9]\d"
     yield rule(rf"{_ALONE}(?P<n>{recent}|(?:[12]\d{{3}}|{short}){lasting})(?=\s?年)", said.digits, "年")
+    yield rule(
+        r"(?P<front>(?:比例尺?|比分|比率|赔率)[是为：:约\s]{0,2})(?P<m>\d+)\s?[:：]\s?(?P<n>\d+)",
+        lambda match: f"{match['front']}{said.number(match['m'])}比{said.number(match['n'])}",
+        ":：",
+    )
     yield rule(
         r"(?<![\d.:：])(?P<hour>\d{1,2})[:：](?P<minute>\d\d)(?:[:：](?P<second>\d\d))?(?![\d:：])",
         said.time,
@@ -252,12 +259,18 @@ def _amounts(language: Language, said: _Said) -> Iterator[Rule]:
 
 def _numbers(language: Language, said: _Said) -> Iterator[Rule]:
     scale = alternatives(language.scales)
+    yield rule(rf"{_ALONE}(?P<n>[5-9][05](?=后(?![来面]))|[1-9][1-9](?=折))", said.digits, "后折")
     small = r"(?:(?P<whole>\d{1,3})\s)?(?P<a>\d{1,2})[/⁄](?P<b>[2-9]|10|12|16|20|100)(?![\d/月日.])"
     yield rule(rf"{_ALONE}{small}", said.fraction, "/⁄")
     yield rule(rf"{_ALONE}(?P<month>\d{{1,2}})/(?P<day>\d{{1,2}})(?![\d/])", said.date, "/")
     yield rule(rf"{_ALONE}(?P<n>{_N})\s?(?P<scale>{scale})(?![A-Za-z])", said.scaled, DIGIT)
     yield rule(r"(?<=\d)\s?[-−–]\s?(?=\d+(?:\.\d+)?\s?[=等])", "减", "-−–")
-    yield rule(rf"{_ALONE}(?<![-−])(?P<m>{_N}){_TO}(?P<n>{_N})(?![\d-]|\s?=)", said.range, DIGIT)
+    yield rule(rf"{_ALONE}(?<![-−])(?P<m>{_N}){_TO}(?P<n>{_N})(?![\d-]|\s?[=等])", said.range, DIGIT)
+    yield rule(
+        r"(?<![\d.])(?P<m>\d+)\s?\^\s?(?P<n>\d+)",
+        lambda match: f"{said.number(match['m'])}的{said.number(match['n'])}次方",
+        "^",
+    )
     yield rule(r"(?<=\d)\s?[×xX*]\s?(?=\d)", "乘以", "×xX*")
     yield rule(r"(?:[Nn]o\.|№|＃|#)\s?(?=\d)", "第", ".№＃#")
     yield rule(rf"(?P<minus>(?<![\dA-Za-z）)])[-−])?(?P<n>{_N})", said.plain, DIGIT)
@@ -265,6 +278,7 @@ def _numbers(language: Language, said: _Said) -> Iterator[Rule]:
 
 def _signs(language: Language) -> Iterator[Rule]:
     """What is left: signs by their names, and what no voice says as a gap."""
+    yield rule(r"(?<![A-Za-z])([CF])#", r"\1 sharp", "#")
     yield rule(rf"(?<![A-Za-z])(?:{alternatives(('vs.', 'vs', 'VS'))})(?![A-Za-z])", "对", "vV")
     yield rule(r"(?<=和)/(?=或)", "", "/")
     yield rule(r"(?<=\w)/(?=\w)", "或", "/")
