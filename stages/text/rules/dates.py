@@ -51,7 +51,7 @@ class Dates:
     def days(self, match: re.Match[str]) -> str:
         """ "March third to fifth"."""
         last = int(match["last"])
-        if not int(match["day"]) < last <= 31:
+        if not int(match["day"]) < last:
             return self._parts(match)
         month, ordinal = self.language.months[self.month_number(match["month"]) - 1], self.language.ordinal
         year = f", {self.year(int(match['year']))}" if match["year"] else ""
@@ -64,7 +64,11 @@ class Dates:
         return f"{first} {own.words['to']} {last} {own.months[self.month_number(match['month']) - 1]}"
 
     def _parts(self, match: re.Match[str]) -> str:
-        numbers = (self.language.cardinal(int(part)) for part in re.findall(r"\d+", match[0]))
+        """ "thirteen slash thirteen", "45 mai"."""
+        say = self.language.cardinal
+        if not match["month"].isdigit():
+            return re.sub(r"\d+", lambda number: say(int(number[0])), match[0])
+        numbers = (say(int(part)) for part in re.findall(r"\d+", match[0]))
         return f" {self.language.words['slash']} ".join(numbers)
 
     def year(self, number: int) -> str:
@@ -171,14 +175,16 @@ def _month_first(say: Dates, months: str, day: str, year: str) -> Iterator[Rule]
         say.preceded,
         "/" + DIGIT,
     )
+    of_month = r"(?:3[01]|[012]?\d)"
+    named = rf"(?P<day>{of_month})"
     yield rule(
-        rf"(?<!\w){months}\.? {day}(?:st|nd|rd|th)?\s?[-–]\s?(?P<last>\d{{1,2}})(?:st|nd|rd|th)?"
+        rf"(?<!\w){months}\.? {named}(?:st|nd|rd|th)?\s?[-–]\s?(?P<last>{of_month})(?:st|nd|rd|th)?"
         r"(?![\w:%-]|[.,/]\d)(?:,? (?P<year>\d{4})(?![\w%]))?",
         say.days,
         DIGIT,
     )
     yield rule(
-        rf"(?<!\w){months}\.? {day}(?:st|nd|rd|th)?(?![\w:%]|[.,/]\d)(?:,? (?P<year>\d{{4}})(?![\w%]))?",
+        rf"(?<!\w){months}\.? {named}(?:st|nd|rd|th)?(?![\w:%]|[.,/]\d)(?:,? (?P<year>\d{{4}})(?![\w%]))?",
         say.date,
         DIGIT,
     )
