@@ -43,7 +43,9 @@ _MORE = (
     "然后 还有 因为 所以 但是 可是 不过 而且 如果 要是 假如 或者 或 以及 和 跟 比如 比如说 例如 就是说 那么 那个 的话 "
     "关于 对于 除了 为了 由于 虽然 尽管 即使 只要 并且 另外 首先 其次 从 请问 我想 我想要 我要 帮我 我叫 我姓 我的 呃"
 )
-ENDS_OPEN = re.compile(rf"(?:{'|'.join(_MORE.split())})$")
+_WHOLE = "是我的 要那个 是那个 选那个 就那个 可以的话 行的话 暖和 温和 柔和 随和 缓和 平和 服从 听从"
+"""What ends so and is whole: "是我的" is "it's mine"."""
+ENDS_OPEN = re.compile(rf"(?:{'|'.join(_MORE.split())})${''.join(f'(?<!{word})' for word in _WHOLE.split())}")
 """How `ALWAYS_MORE` is written without spaces."""
 
 ANNOUNCES = re.compile(r"(?:号码?|电话|手机|密码|名字|姓名|地址|邮箱|邮件|生日|日期|验证码|编号)是$")

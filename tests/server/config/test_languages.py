@@ -83,6 +83,10 @@ def test_a_language_that_is_not_spoken_is_refused_with_a_list() -> None:
         ("我想订明天晚上的位子", Look.OPEN),
         ("一三八零零", Look.SPELLING),
         ("一百二十五。", Look.ENDED),
+        ("这是我的。", Look.ENDED),
+        ("我要那个。", Look.ENDED),
+        ("今天很暖和。", Look.ENDED),
+        ("这是我的", Look.OPEN),
     ],
 )
 def test_the_ends_of_turns_know_the_words_that_promise_more(text: str, look: Look) -> None:
