@@ -60,6 +60,9 @@ class Quantities:
             rf"(?<!\d)(?!\d{{1,3}}(?:\{self._group}\d{{3}})+$)\d+\{self._group}\d+$", whole
         ):
             whole, _, decimals = text.partition(self._group)  # "22,1" where "22.1" is the custom
+        if decimals and not decimals.isdigit():
+            *groups, decimals = re.split("[.,]", text)  # "12,345,6", of neither custom
+            whole = "".join(groups)
         return whole.replace(self._group, "") or "0", decimals
 
     def say(self, text: str) -> str:

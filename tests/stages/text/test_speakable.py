@@ -1,9 +1,10 @@
 """What a voice should say: the table by example, and what must hold for any text."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
+from stages.text.languages import CODES
 from stages.text.speakable import pieces, speakable
 
 EXAMPLES = [
@@ -92,6 +93,14 @@ def test_no_markup_is_left_of_any_text(text: str) -> None:
     assert not MARKUP & set(spoken)
     assert spoken == spoken.strip()
     assert "  " not in spoken
+
+
+@pytest.mark.parametrize("code", CODES)
+@example("12,345,6")
+@example("5.234.1")
+@given(st.text(alphabet="1234,,.. €%/-'", max_size=14))
+def test_numbers_of_no_custom_are_said_all_the_same(code: str, text: str) -> None:
+    assert bool(speakable(text, code)) >= any(map(str.isdigit, text))
 
 
 @given(ANY_TEXT)
