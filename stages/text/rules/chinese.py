@@ -5,6 +5,7 @@ The shared rules look for the white space around a number; these look for what s
 """
 
 import re
+import unicodedata
 from collections.abc import Callable, Iterator
 from functools import partial
 
@@ -28,6 +29,8 @@ _MEASURES = (
     rf"(?:(?!次方)[{_TWO}]|公斤|公里|分钟|小时|年(?!级)|星期|礼拜|晚|元|美元|欧元|英镑|日元|毫升|厘米|千克|"
     "平方米)"
 )
+_RATED = "人|晚|天|日|月|年|周|次|位|个|件|份|间|张|斤|公斤|克|升|瓶|米|平|平方米|小时|分钟|分|秒"
+"""What a price or a rate is for, behind a "/"."""
 _CALLED = "电话|手机|热线|拨打|致电|拨|号码|传真|座机|联系方式"
 _NUMBERED = "编号|单号|订单|验证码|密码|尾号|卡号|邮编|账号|代码|序列号|QQ|学号|工号"
 _UP_TO = r"(?:[是为：:号\s]|号码|拨打|请|可以){0,4}"
@@ -187,7 +190,11 @@ def _addresses(language: Language) -> Iterator[Rule]:
 def _called(said: _Said) -> Iterator[Rule]:
     """Numbers that are names."""
     yield rule(r"(?<![\d.])(?P<n>(?:\+86[\s-]?)?1[3-9]\d[\s-]?\d{4}[\s-]?\d{4})(?!\d)", said.phone, DIGIT)
-    yield rule(r"(?<![\d.-])(?P<n>0\d{2,3}-\d{7,8}|[48]00-?\d{3,4}-?\d{3,4})(?![\d-])", said.phone, DIGIT)
+    yield rule(
+        r"(?<![\d.-])(?P<n>0\d{2,3}-(?:\d{7,8}|\d{3,4}-\d{4})|[48]00-?\d{3,4}-?\d{3,4})(?![\d-])",
+        said.phone,
+        DIGIT,
+    )
     is_count = rf"[\d.万亿]|\s?(?:{_MEASURES}|[块折分多余几])"
     yield rule(rf"(?<=[打拨线话机码真])(?P<n>\d[\d-]{{1,}}\d)(?!{is_count})", said.phone, DIGIT)
     yield rule(
@@ -216,7 +223,7 @@ def _behind(say: Callable[[re.Match[str]], str]) -> Callable[[re.Match[str]], st
 def _dates(said: _Said) -> Iterator[Rule]:
     year, month, day = r"(?P<year>[12]\d{3})", r"(?P<month>\d{1,2})", r"(?P<day>\d{1,2})"
     yield rule(rf"{_ALONE}{year}([-/.]){month}\2{day}(?![\d.])", said.date, "-/.")
-    yield rule(rf"{_ALONE}{month}/{day}(?=[（(\s]?(?:周|星期)|日)", said.date, "/")
+    yield rule(rf"{_ALONE}{month}/{day}(?:日|(?=[（(\s]?(?:周|星期)))", said.date, "/")
     age = r"的(?:历史|传统|文化|时间|经验|婚姻|生活|古)"
     lasting = rf"(?!多?年(?:[前后内来间多]|之[前后久]|以[上来内]|左右|历史|{age}))"
     recent = r"(?:19\d\d|20(?!00)\d\d)"
@@ -281,7 +288,13 @@ def _signs(language: Language) -> Iterator[Rule]:
     yield rule(r"(?<![A-Za-z])([CF])#", r"\1 sharp", "#")
     yield rule(rf"(?<![A-Za-z])(?:{alternatives(('vs.', 'vs', 'VS'))})(?![A-Za-z])", "对", "vV")
     yield rule(r"(?<=和)/(?=或)", "", "/")
+    yield rule(rf"(?<=[\d元次块])/(?=(?:{_RATED}))", "每", "/")
     yield rule(r"(?<=\w)/(?=\w)", "或", "/")
     signs = "".join(language.signs)
     yield rule(f"[{re.escape(signs)}]", lambda match: language.signs[match[0]], signs)
+    yield rule(
+        r"[①-⑳]",
+        lambda match: f" {zh.cardinal(int(unicodedata.numeric(match[0])))} ",
+        "".join(map(chr, range(0x2460, 0x2474))),
+    )
     yield rule(r"[^\w\s.,;:!?'\"()…—–’‘“”。，！？、；：（）《》「」-]|_", " ")
