@@ -245,7 +245,7 @@ def rules(language: Language) -> Iterator[Rule]:
     units = alternatives(language.units)
     many = rf"(?:\s(?P<scale>{alternatives(words)})(?=\s))?"
     yield rule(
-        rf"(?=[-−\d])(?:(?<![\w.,])(?<![A-Z][-‑])|(?<=\dx)){minus}(?:(?P<m>{number})(?:{units})?{_TO})?{n}{many}"
+        rf"(?=[-−\d])(?:(?<![\w.,])(?<![A-Z][-‑])|(?<=\dx)){minus}(?:(?P<m>{number})(?:{units}|\s%)?{_TO})?{n}{many}"
         rf"(?P<joint>[\s-]?)(?P<unit>{units})(?![\w²³])(?!(?<=\s[NWVJ])\.?\s[A-Z\d]){_PER}",
         said.measure,
         DIGIT,
