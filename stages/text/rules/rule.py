@@ -75,10 +75,12 @@ def before(match: re.Match[str]) -> str:
     return head.rsplit(maxsplit=1)[-1] if head else ""
 
 
-_FRONTS = r"(?i:de[rmns]|die|das|[ai][mn]|vom|zu[mr]|beim|auf|mit|aus|von|bei|nach|vor|ab|seit|(?:jed|dies|ein)e?[mnrs]?)"
+_FRONTS = (
+    "de[rmns]|die|das|[ai][mn]|vom|zu[mr]|beim|auf|mit|aus|von|bei|nach|vor|ab|seit|(?:jed|dies|ein)e?[mnrs]?"
+)
 """Words that no series of ordinals goes on over: "Version 1. Am 3. Mai"."""
 _SERIES = re.compile(
-    rf"(?:\d{{1,2}}\.(?:\d{{1,2}}\.)?(?: (?!{_FRONTS} )[A-Za-zäÄ]+)?,? ?(?:[-–]|und|oder|bis(?: zum)?|,)? ?)+\Z"
+    rf"(?:\d{{1,2}}\.(?:\d{{1,2}}\.)?(?: (?!(?i:{_FRONTS}) )[A-Za-zäÄ]+)?,? ?(?:[-–]|und|oder|bis(?: zum)?|,)? ?)+\Z"
 )
 
 
