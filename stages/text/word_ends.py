@@ -143,8 +143,8 @@ def end_of(before: str) -> End:
     if mark and mark in ":;" + _FULL_WIDTH_CLAUSE:
         return End.BOUND if mark == ":" and _is_label(core) else End.CLAUSE
     if mark == ",":
-        # "May 3, 2026", "numbers 4, 8 and 15"
-        return End.WORD if core[-2:-1].isdigit() else End.CLAUSE
+        # "May 3, 2026", "numbers 4, 8 and 15", "Ring 3a, 50667 Köln"
+        return End.WORD if re.search(r"\d[a-h]?,\Z", core) else End.CLAUSE
     if word[:-1].isdigit() and word.endswith(")") and _is_first_of_sentence(before, word):
         return End.BOUND
     return End.WORD
