@@ -64,7 +64,7 @@ async def test_a_conversation_is_kept_and_its_turns_explain_themselves() -> None
         await page.wait_for(f"{lines('agent')}[0].endsWith('cut short') && {LISTENING}")
         await write(page, "good morning")
         await page.wait_for(f"{lines('agent')}[1]?.includes('good morning')")
-        await page.wait_for("document.querySelectorAll('#waits li').length === 2")
+        await page.wait_for(f"document.querySelectorAll('#waits li').length === 2 && {LISTENING}")
         assert "p95" in await page.evaluate("document.getElementById('waits-note').innerText")
 
         await page.evaluate("""document.querySelector('[data-role="agent"] .who').click()""")
