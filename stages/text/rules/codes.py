@@ -27,6 +27,9 @@ _CODED = (
 _ENDS_IN = "[Ee]nd(?:ing|s) (?:in|with)|[Tt]erminad[ao] en|termina en"
 """What is said of wars and contracts too: "ends in 2025", "ends in 120 days"."""
 
+_COUNTED = r"(?<=[Bb]ooking \d{3}) [a-z]{3,}s\b"
+"""Behind it: "booking 300 rooms"."""
+
 _CARDS = (
     "card", "account", "number", "phone", "one", "Visa", "Mastercard", "tarjeta", "cuenta", "número", "teléfono",
 )  # fmt: skip
@@ -100,7 +103,7 @@ def rules(language: Language) -> Iterator[Rule]:
     say = _Codes(language)
     yield rule(
         rf"\b(?P<what>(?:{_CODED})(?: (?:is|are|number|es|ist|lautet|est|è))?:? )#?"
-        r"(?P<digits>\d{3,}(?:[ -]\d{3,4}(?!\d))*)\b(?![.,-]\d)",
+        rf"(?P<digits>\d{{3,}}(?:[ -]\d{{3,4}}(?!\d))*)\b(?![.,-]\d)(?!{_COUNTED})",
         say.code,
         DIGIT,
     )

@@ -164,7 +164,8 @@ def _months_and_years(say: _English) -> Iterator[Rule]:
         "-–",
     )
     yield rule(
-        r"(?<![\d/.])(?P<month>0?[1-9]|1[0-2])/(?P<year>(?:19|20)\d\d)(?![\d/])",
+        r"(?<![\d/.])(?P<month>0?[1-9]|1[0-2])/(?P<year>(?:19|20)\d\d)(?![\d/])"
+        r"(?! (?:of|chance|odds|scale|seconds?)\b)",
         lambda match: f"{say.month(match['month'])} {say.year(int(match['year']))}",
         "/" + DIGIT,
     )

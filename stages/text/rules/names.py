@@ -26,6 +26,12 @@ _ALWAYS_CALLED = frozenset(("911", "112", "999", "988"))
 _ARTICLES = frozenset(("el", "il", "al", "le", "die", "der"))
 _COUNTED = re.compile(r"(?:people|persons|of|[a-z]{3,}s)\b(?<!is)(?<!was)(?<!has)(?<!this)(?<!services)")
 
+_COUNTED_IN = {
+    "de": re.compile(r"[A-ZÄÖÜ][a-zäöüß]{2,}(?:e|en|er|n|s)\b"),
+    "it": re.compile(r"(?!anche|oppure|dove|come|sempre|mentre)[a-z]{3,}(?<!ment)[ei]\b"),
+}
+"""Where their plurals do not end in "s"."""
+
 
 class _Names:
     def __init__(self, language: Language) -> None:
@@ -50,7 +56,8 @@ class _Names:
     def emergency(self, match: re.Match[str]) -> str:
         """Digit by digit, unless things are counted."""
         after = following(match)
-        if match[0] != "911" and _COUNTED.match(after):
+        counted = _COUNTED_IN.get(self._language.code, _COUNTED)
+        if match[0] != "911" and (_COUNTED.match(after) or counted.match(after)):
             return self._language.cardinal(int(match[0]))
         if match[0] not in _ALWAYS_CALLED and (
             before(match).casefold() not in _ARTICLES or after[:1].isalpha()
