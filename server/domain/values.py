@@ -68,6 +68,8 @@ class SessionConfig:
     """Name of a voice; "default" leaves the choice to the server."""
     speed: float = 1.0
     turn_detection: TurnDetection | None = TurnDetection()
+    echo_cancelled: bool = False
+    """Whether the client says that it takes the agent's voice out of its microphone."""
     transcription: bool = False
     """Whether the client wants to see what was recognised."""
     language: str | None = None

@@ -4,7 +4,8 @@ how loud it is.
 The server knows which words of an answer the person is hearing, and when. A sound's words are compared with those that
 were audible while it lasted, loosely, because recognisers mishear echoes. One or two words are compared more closely,
 and count as an echo only if the sound is not as loud as the person: who repeats "eight" says it at their own level.
-What is an echo has no words: it interrupts nothing, and nobody answers it.
+What is an echo has no words: it interrupts nothing, and nobody answers it. Of a client that says that it cancels echo
+nothing is suspected: what is heard there is the person, whatever they say.
 """
 
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ from weakref import WeakKeyDictionary
 from audio.levels import loud_dbfs
 from server.conversation.heard import SpokenPiece, said_between
 from server.conversation.utterance import Utterance
+from server.domain.values import ConfigInForce
 from server.turntaking.interruption import Loudness, are_few, is_echo, words_of
 from stages.ports import Transcript
 from stages.text.guess import guess_language
@@ -126,10 +128,11 @@ class _Place:
 class EchoEar:
     """Tells the agent's voice from the person's, in one session. Plain calls."""
 
-    def __init__(self, answer: HeardVoice, ear: MicrophoneClock) -> None:
+    def __init__(self, answer: HeardVoice, ear: MicrophoneClock, config: ConfigInForce) -> None:
         self.levels = Levels()
         self._answer = answer
         self._ear = ear
+        self._config = config
         self._places: WeakKeyDictionary[Utterance, _Place] = WeakKeyDictionary()
         self._newest: Sequence[SpokenPiece] = ()
         self._heard_ms = self._without_echo_ms = 0
@@ -137,10 +140,22 @@ class EchoEar:
     @property
     def is_known(self) -> bool:
         """Whether this client lets the agent hear itself."""
-        return self.levels.echo is not None
+        return self.levels.echo is not None and not self._is_cancelled
+
+    @property
+    def _is_cancelled(self) -> bool:
+        """Whether the client lets nothing of the agent's voice through, as it says."""
+        return self._config.current.echo_cancelled
+
+    @property
+    def may_come_back(self) -> str:
+        """The words of the answer, as far as they may be heard in the microphone."""
+        return "" if self._is_cancelled else self._answer.text
 
     def began(self, utterance: Utterance, onset_ms: int) -> None:
         """A sound began: from now on its words are sifted."""
+        if self._is_cancelled:
+            return
         quiet_ms = self._ear.agent_quiet_ms
         if quiet_ms is not None and quiet_ms <= TAIL_MS:
             pieces, rate_hz = self._answer.spoken
@@ -168,7 +183,7 @@ class EchoEar:
     def audible(self, utterance: Utterance) -> str:
         """What the agent said while this sound lasted, as it is spoken."""
         place = self._places.get(utterance)
-        if place is None:
+        if place is None or self._is_cancelled:
             return ""
         audible = place.audible(utterance.duration_ms)
         pieces, rate_hz = self._answer.spoken
@@ -180,6 +195,8 @@ class EchoEar:
         """Whose level the sound has. Asked for each frame of an overlap: as long as no echo was heard, a sound without
         words is none, and how loud it is decides nothing."""
         levels = self.levels
+        if self._is_cancelled:
+            return Loudness.UNKNOWN
         if levels.echo is None and (levels.person is None or not utterance.text):
             return Loudness.UNKNOWN
         return levels.like(loud_dbfs(utterance.recent()))

@@ -124,7 +124,7 @@ class Overlaps:
             outcome.log_probability if outcome else 0.0,
             outcome.unclear_below if outcome else None,
         )
-        verdict = judge(evidence, self._context.policy, self._context.answer.text)
+        verdict = judge(evidence, self._context.policy, self._echo.may_come_back)
         if verdict in (OverlapVerdict.HOLD, OverlapVerdict.TRANSCRIBE):
             overlap.goes_on = True
             self._context.inbox.feed(Happened(FloorEvent.SPEECH_PERSISTED))

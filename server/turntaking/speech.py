@@ -40,8 +40,8 @@ class Speech:
         self._context = context
         self.ended_by: EndedBy = "client"
         """What ended the newest utterance that is over."""
-        self._echo = EchoEar(context.answer, hearing)
-        self.overlaps = Overlaps(hearing, context, self._echo, self._catch_up)
+        self.echo = EchoEar(context.answer, hearing, context.config)
+        self.overlaps = Overlaps(hearing, context, self.echo, self._catch_up)
         self._pause = PauseLength(hearing, context.conversation, context.config, context.end_of_turn)
         self._untold: Utterance | None = None
         """Speech in a protected part of an answer: the client sees it as one that was committed by hand."""
@@ -119,11 +119,11 @@ class Speech:
 
     def _began(self, heard: SpeechBegan) -> None:
         context, detection = self._context, self._context.config.detection
-        self._echo.began(heard.utterance, heard.onset_ms)
+        self.echo.began(heard.utterance, heard.onset_ms)
         held = {
             Fact.UNINTERRUPTIBLE: detection is not None and not detection.interrupt_response,
             Fact.PROTECTED: context.answer.heard_ms < context.policy.protect_ms,
-            Fact.HOLDS_VOICE: context.holds_voice or self._echo.is_known,
+            Fact.HOLDS_VOICE: context.holds_voice or self.echo.is_known,
         }
         facts = frozenset(fact for fact, holds in held.items() if holds)
         context.inbox.feed(Happened(FloorEvent.SPEECH_STARTED, facts, sound=heard))

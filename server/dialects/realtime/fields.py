@@ -90,12 +90,13 @@ class NoiseReductionPart(WireObject):
 
 
 class InputPart(WireObject):
-    """`session.audio.input`."""
+    """`session.audio.input`; `x_echo_cancelled` is an extension of ours."""
 
     format: FormatPart | None = None
     transcription: TranscriptionPart | None = None
     noise_reduction: NoiseReductionPart | None = None
     turn_detection: TurnDetectionPart | None = None
+    x_echo_cancelled: bool | None = None
 
 
 class OutputPart(WireObject):

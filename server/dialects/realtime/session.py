@@ -159,6 +159,14 @@ def _merge_input(session: WireSession, part: InputPart, defaults: SessionConfig)
         config = replace(
             config, input_format=part.format.to_format() if part.format else defaults.input_format
         )
+    cancelled = _chosen(
+        present,
+        "x_echo_cancelled",
+        part.x_echo_cancelled,
+        config.echo_cancelled,
+        defaults.echo_cancelled,
+    )
+    config = replace(config, echo_cancelled=cancelled)
     if "turn_detection" in present:
         detection = _merge_detection(config.turn_detection, part.turn_detection, defaults.turn_detection)
         config = replace(config, turn_detection=detection)
@@ -251,6 +259,7 @@ def _render_input(session: WireSession, config: SessionConfig) -> Json:
         "transcription": dict(session.transcription) if config.transcription else None,
         "noise_reduction": dict(session.noise_reduction) if session.noise_reduction else None,
         "turn_detection": _render_detection(config.turn_detection),
+        **({"x_echo_cancelled": True} if config.echo_cancelled else {}),
     }
 
 

@@ -465,3 +465,18 @@ def test_its_own_voice_neither_interrupts_an_answer_nor_becomes_a_turn(
         "cancelled"
     ) == interruptions
     assert started or dialect is voice_v1
+
+
+def test_who_says_the_agents_words_interrupts_where_the_client_cancels_echo() -> None:
+    async def story(stage: Stage) -> None:
+        stage.wire.say(
+            "session.update", session={"type": "realtime", "audio": {"input": {"x_echo_cancelled": True}}}
+        )
+        stage.ask("talk")
+        await stage.wire.until(AUDIO, 4)
+        await speak_voice_v1(stage, 0.8)
+        await stage.wire.until("response.done")
+
+    stage = play(lambda: Stage(OPEN_ALL_DAY, heard=Heard("open all day"), dialect=voice_v1), story)
+    done = next(event for event in stage.wire.events() if event["type"] == "response.done")
+    assert done["response"]["status"] == "cancelled"

@@ -10,6 +10,7 @@ import pytest
 from audio.levels import loud_dbfs
 from server.conversation.heard import SpokenPiece
 from server.conversation.utterance import Utterance, WordNews
+from server.domain.values import ConfigInForce, SessionConfig
 from server.turntaking.echo import EchoEar, Levels
 from server.turntaking.interruption import Loudness
 from stages.ports import Transcript, WordTime
@@ -61,9 +62,10 @@ class Scene:
 
     answer: Answer = field(default_factory=Answer)
     clock: Clock = field(default_factory=Clock)
+    config: ConfigInForce = field(default_factory=lambda: ConfigInForce(SessionConfig()))
 
     def __post_init__(self) -> None:
-        self.ear = EchoEar(self.answer, self.clock)
+        self.ear = EchoEar(self.answer, self.clock, self.config)
 
     def sound(self, ms: int, dbfs: float = -30.0) -> Utterance:
         utterance = Utterance("item", ScriptedRecogniser(Heard("")), Nobody())
@@ -202,3 +204,23 @@ def test_the_level_of_speech_is_that_of_its_loud_part() -> None:
     assert abs(loud_dbfs(speech) - dbfs(voice(600, -20))) < 4
     assert loud_dbfs(np.zeros(100, np.int16)) == -np.inf
     assert loud_dbfs(np.zeros(1000, np.int16)) == -np.inf
+
+
+def test_of_a_client_that_cancels_echo_nothing_is_suspected() -> None:
+    scene = Scene(config=ConfigInForce(SessionConfig(echo_cancelled=True)))
+    assert scene.words_left("for four people", 1000) == "for four people"
+    assert not scene.ear.is_known
+    assert scene.ear.may_come_back == ""
+    assert scene.ear.audible(scene.sound(800)) == ""
+
+
+def test_a_client_may_say_later_that_it_cancels_echo() -> None:
+    scene = Scene()
+    assert scene.ear.may_come_back == SAID
+    assert scene.words_left("for four people", 1000) == ""
+    assert scene.ear.is_known
+    assert scene.ear.loudness(scene.sound(800)) is Loudness.ECHO
+    scene.config.current = SessionConfig(echo_cancelled=True)
+    assert not scene.ear.is_known
+    assert scene.ear.loudness(scene.sound(800)) is Loudness.UNKNOWN
+    assert scene.words_left("for four people", 1000) == "for four people"

@@ -242,6 +242,16 @@ def test_noise_reduction_is_shown_again() -> None:
     assert shown(noisy, hears(noise_reduction=None))["audio"]["input"]["noise_reduction"] is None
 
 
+def test_a_client_may_say_that_it_cancels_echo_and_take_it_back() -> None:
+    says = hears(x_echo_cancelled=True)
+    assert updated(says) == replace(DEFAULTS, echo_cancelled=True)
+    assert shown(says)["audio"]["input"]["x_echo_cancelled"] is True
+    assert updated(says, hears(transcription={})).echo_cancelled
+    for taken_back in (False, None):
+        assert not updated(says, hears(x_echo_cancelled=taken_back)).echo_cancelled
+        assert "x_echo_cancelled" not in shown(says, hears(x_echo_cancelled=taken_back))["audio"]["input"]
+
+
 # --- mistakes ---------------------------------------------------------------------------------------------
 
 
@@ -253,6 +263,12 @@ def refused(session: object) -> ClientError:
     command = dialect.decode('{"type": "session.update", "session": {}}')
     assert command == Configure(DEFAULTS)  # a refused update has changed nothing
     return caught.value
+
+
+@pytest.mark.parametrize("value", ["yes", 1, {"by": "browser"}])
+def test_what_is_no_yes_or_no_about_the_echo_is_refused(value: object) -> None:
+    error = refused(hears(x_echo_cancelled=value))
+    assert error.param == "session.audio.input.x_echo_cancelled"
 
 
 def test_three_mistakes_are_one_error_that_names_all_three() -> None:
