@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from audio.echo import EchoFreeIntake, NewCanceller, PlayedBeside
 from audio.endpoint import Endpointer, EndpointEvent, SpeechStarted
 from audio.endpoint_config import EndpointConfig
 from audio.errors import FormatError
@@ -65,7 +66,7 @@ class Listener:
         """Given all audio as it comes, speech or not: `int16[n]` at 16 kHz."""
         self.on_heard: Callable[[list[Heard]], None] | None = None
         """Given what is heard between two pushes, by a detector whose scores come later."""
-        self._intake = Intake(format)
+        self._intake: Intake = Intake(format)
         self._framer = Framer(self._vad.frame_samples)
         self._endpointer: Endpointer | None = None
         self._agent_is_audible = False
@@ -73,6 +74,10 @@ class Listener:
         self._pause = Pause()
         self._recent: deque[Samples] = deque()
         self.reconfigure(format, config)
+
+    def take_out_echo(self, new_canceller: NewCanceller, played: PlayedBeside) -> None:
+        """Hear from now on what there is beside the echo of what is played; before any audio."""
+        self._intake = EchoFreeIntake(self._intake.format, new_canceller, played)
 
     @property
     def position_ms(self) -> int:
@@ -162,7 +167,7 @@ class Listener:
             self._endpointer.agent_is_audible = self._agent_is_audible
         else:
             self._endpointer.reconfigure(config)
-        self._recent = deque(self._recent, maxlen=self._frames_to_keep(self._endpointer))
+        self._recent = deque(self._recent, maxlen=_frames_to_keep(self._endpointer, self._vad.frame_samples))
 
     def close(self) -> None:
         """Hear nothing more: `on_heard` is not called afterwards."""
@@ -201,10 +206,11 @@ class Listener:
         endpointer.skip(len(rest))
         return rest
 
-    def _frames_to_keep(self, endpointer: Endpointer) -> int:
-        """Frames that reach back as far as a beginning may."""
-        return -(-endpointer.reach_samples // self._vad.frame_samples)
-
 
 def _audio(samples: Samples) -> list[Heard]:
     return [SpeechAudio(samples)] if len(samples) else []
+
+
+def _frames_to_keep(endpointer: Endpointer, frame_samples: int) -> int:
+    """Frames that reach back as far as a beginning may."""
+    return -(-endpointer.reach_samples // frame_samples)

@@ -7,6 +7,7 @@ those that are needed are the same to the bit.
 
 import numpy as np
 
+from audio.echo import NewCanceller, PlayedBeside
 from audio.endpoint import Endpointer, SpeechStarted
 from audio.endpoint_config import EndpointConfig
 from audio.formats import SPEECH_HZ, AudioFormat, Samples
@@ -28,6 +29,9 @@ class ScoredListener(Listener):
         self._owed_frames = 0
         """Frames of silence that have had their scores, and are still to be cut from what waits."""
         super().__init__(format, vad, config)
+
+    def take_out_echo(self, new_canceller: NewCanceller, played: PlayedBeside) -> None:
+        """Changes nothing: a detector that does not look at the audio hears no echo."""
 
     def push(self, data: bytes) -> list[Heard]:
         """See `Listener.push`."""

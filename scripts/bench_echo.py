@@ -87,9 +87,11 @@ def main() -> None:
     parser.add_argument("--decay", type=int, default=0, help="how long the walls send it back, in ms")
     parser.add_argument("--noise", type=float, default=None, help="noise in the microphone, in dBFS")
     parser.add_argument("--all", action="store_true", help="all rooms of the table, one after the other")
+    parser.add_argument("--cancel", choices=("off", "auto", "on"), default="off", help="echo_cancellation")
     asked = parser.parse_args()
     rooms = ROOMS if asked.all else (Acoustics(asked.db, asked.delay, asked.decay, asked.noise),)
-    models = Models(took_s=0.08)  # about what a reading takes; CPU time would make each run differ
+    # About what a reading takes; CPU time would make each run differ.
+    models = Models(took_s=0.08, cancels=asked.cancel)
     for acoustics in rooms:
         for voice in (True, False):
             found = measure(models, acoustics, asked.seconds, voice=voice)

@@ -100,10 +100,11 @@ def main() -> None:
     parser.add_argument("--voices", type=int, default=7, help="how many of the half")
     parser.add_argument("--stock", action="store_true", help="a client that cannot hold the voice")
     parser.add_argument("--errors", action="store_true", help="print what went otherwise than it should")
+    parser.add_argument("--cancel", choices=("off", "auto", "on"), default="off", help="echo_cancellation")
     asked = parser.parse_args()
     voices = list(dict.fromkeys(sound.voice for sound in sounds()))[asked.half == "test" :: 2][: asked.voices]
     said = [sound for sound in sounds() if sound.voice in voices]
-    models = Models(took_s=0.08)
+    models = Models(took_s=0.08, cancels=asked.cancel)
     for db in asked.db:
         found = measure(models, Acoustics(db), said, voice=not asked.stock)
         print(f"\necho {db:.0f} dB softer, {len(voices)} voices\n")

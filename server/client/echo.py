@@ -1,16 +1,10 @@
-"""Takes the agent's voice out of what the microphone hears, where the package that can is installed: the echo
-canceller of WebRTC, AEC3, which finds the delay and the room by itself."""
-
-from importlib import import_module
-from typing import Any
+"""Takes the agent's voice out of what the microphone hears, where the package that can is installed."""
 
 import numpy as np
 
+from audio.echo import FRAME_SAMPLES, Canceller, load_canceller
 from audio.formats import SPEECH_HZ, Samples
 from audio.resample import Resampler
-
-FRAME_SAMPLES = SPEECH_HZ // 100
-"""What the canceller works on at once."""
 
 MOST_WAITING_S, LEFT_WAITING_S = 0.06, 0.02
 """What was played may wait so long for the microphone, less than it takes to be played and heard: no echo is before its
@@ -24,7 +18,7 @@ class EchoCanceller:
 
     RATE_HZ = SPEECH_HZ
 
-    def __init__(self, canceller: Any, microphone_hz: int, speaker_hz: int) -> None:
+    def __init__(self, canceller: Canceller, microphone_hz: int, speaker_hz: int) -> None:
         """Both sides begin now."""
         self._canceller = canceller
         self._near = _Side(microphone_hz)
@@ -34,10 +28,10 @@ class EchoCanceller:
     def installed(cls, microphone_hz: int, speaker_hz: int) -> "EchoCanceller | None":
         """One, where the package `pywebrtc-audio` is installed and runs on this machine."""
         try:
-            module = import_module("pywebrtc_audio")
+            canceller = load_canceller()()
         except (ImportError, OSError):
             return None
-        return cls(module.EchoCanceller(sample_rate=cls.RATE_HZ), microphone_hz, speaker_hz)
+        return cls(canceller, microphone_hz, speaker_hz)
 
     def played(self, samples: Samples) -> None:
         """`int16[n]` goes to the loudspeaker next, to be heard there in a moment."""

@@ -7,17 +7,19 @@ names that everybody uses: `OPENAI_API_KEY`, `OPENAI_BASE_URL`, `OPENAI_MODEL`.
 
 import ipaddress
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
     SettingsConfigDict,
 )
 
+from audio.echo import PACKAGE
 from server.cluster.opening import store_fault
 from server.config.keys import key_faults, limited_key_faults
 from server.config.languages import PHRASES, language_faults, with_language
@@ -118,6 +120,9 @@ class Settings(BaseSettings):
     unreported_lead_ms: int = Field(1300, ge=200, le=5000)
     """The same for clients that report nothing: enough for a second in which the network delivers nothing. It grows
     when audio has waited for the network."""
+    echo_cancellation: Literal["off", "auto", "on"] = "off"
+    """Whether the agent's voice is taken out of what clients send that do not say that they do so themselves: `auto`
+    begins where an echo was heard, `on` with the first answer. Needs the extra `echo`."""
     resume_grace_s: float = Field(30.0, ge=0.0, le=600.0)
     """How long a session of `voice.v1` waits for its client to come back when the line is lost; 0: not at all."""
     keep_s: float = Field(300.0, ge=0.0, le=86_400.0)
@@ -159,6 +164,15 @@ class Settings(BaseSettings):
             else value
             for key, value in data.items()
         }
+
+    @field_validator("echo_cancellation")
+    @classmethod
+    def _has_canceller(cls, chosen: str) -> str:
+        if chosen != "off" and find_spec(PACKAGE) is None:
+            raise ValueError(
+                "needs pywebrtc-audio: `scripts/setup echo`, or `pip install 'stageflow-voice[echo]'`"
+            )
+        return chosen
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Self
 
+from audio.echo import load_canceller
 from server.config.agents import Crew
 from server.config.keys import key_name
 from server.config.languages import PHRASES
@@ -21,6 +22,7 @@ from server.gateway.door.quotas import KeyLimits, holder_of
 from server.response.context import Pipelines
 from server.response.prepared import Prepared
 from server.session.services import Services
+from server.turntaking.echo_path import EchoCancellation
 from server.turntaking.interruption import InterruptionPolicy
 from server.turntaking.listener_words import WORDS
 from stageflow.errors import PipelineBuildError, ToolDeclarationError
@@ -66,6 +68,7 @@ class SessionSources:
             lead_ms=settings.lead_ms,
             unreported_lead_ms=settings.unreported_lead_ms,
             chunk_ms=settings.output_chunk_ms,
+            echo_cancellation=_echo_cancellation(settings),
             **of_process,
         )
         return cls(settings, providers, crew, services)
@@ -127,6 +130,19 @@ class SessionSources:
         async with self.providers.of_session() as providers:
             models = (providers.model, *providers.models.values())
             await warm_up({id(model): model for model in models}.values())
+
+
+def _echo_cancellation(settings: Settings) -> EchoCancellation | None:
+    """As it is set. Raises ConfigError: the canceller does not run here."""
+    if settings.echo_cancellation == "off":
+        return None
+    try:
+        new_canceller = load_canceller()
+    except (ImportError, OSError) as error:
+        raise ConfigError(
+            f"echo_cancellation: {error}; it needs `pip install 'stageflow-voice[echo]'`"
+        ) from error
+    return EchoCancellation(new_canceller, is_always=settings.echo_cancellation == "on")
 
 
 def _confirmed(settings: Settings, model: LanguageModel) -> frozenset[str]:

@@ -49,6 +49,7 @@ _KEPT = (
     "turn_detection",
     "eagerness",
     "silence_duration_ms",
+    "echo_cancellation",
     "lead_ms",
     "unreported_lead_ms",
     "output_chunk_ms",

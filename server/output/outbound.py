@@ -22,6 +22,7 @@ from audio.formats import AudioFormat
 from server.domain.events import Event
 from server.domain.loop_share import LoopShare
 from server.domain.voice_events import VoiceFlushed, VoiceHeld
+from server.output.audible import AudibleVoice
 from server.output.stream import OnAudible, OutputStream, due_at
 from server.output.weight import weight_bytes
 
@@ -60,6 +61,8 @@ class Outbound:
         self._events: deque[Event] = deque()
         self._output: OutputStream | None = None
         self._waker: asyncio.Future[None] | None = None
+        self.audible: AudibleVoice | None = None
+        """Is told of all that leaves, where somebody has to know what the client plays."""
 
     def put(self, event: Event) -> None:
         """Send an event as soon as the socket takes it, after those put before and ahead of queued audio."""
@@ -106,11 +109,15 @@ class Outbound:
 
     def take(self, now: float) -> Event | None:
         """The next thing to send, or None when nothing is due."""
+        event: Event | None = None
         if self._events:
             event = self._events.popleft()
             self._unsent_bytes -= weight_bytes(event)
-            return event
-        return None if self._output is None else self._output.take(now)
+        elif self._output is not None:
+            event = self._output.take(now)
+        if event is not None and self.audible is not None:
+            self.audible.left(event, self._output)
+        return event
 
     def drain(self) -> list[Event]:
         """All events that wait; the audio stays where it is."""

@@ -9,8 +9,10 @@ from server.conversation.recognition import GiveHints
 from server.conversation.session_language import SessionLanguage
 from server.conversation.spoken_items import SpokenItems
 from server.conversation.utterances import Utterances
+from server.output.audible import AudibleVoice
 from server.session.base import SessionBase
 from server.session.services import floor_limits
+from server.turntaking.echo_path import EchoPath
 from server.turntaking.floor import Floor
 from server.turntaking.hearing import Hearing
 from server.turntaking.inbox import FloorInbox
@@ -72,6 +74,7 @@ def listening_of(base: SessionBase) -> Listening:
     )
     speech = Speech(hearing, context)
     utterances.tell(speech)
+    _take_out_echo(base, hearing, speech)
     microphone = Microphone(hearing, speech, base.outbound)
     return Listening(language, floor, inbox, spoken, clips, utterances, hearing, speech, microphone)
 
@@ -85,6 +88,15 @@ def _hearing(base: SessionBase, utterances: Utterances) -> Hearing:
         max_utterance_s=services.limits.max_utterance_s,
         first_sign_counts=base.holds_voice and not services.interruption.protect_ms,
     )
+
+
+def _take_out_echo(base: SessionBase, hearing: Hearing, speech: Speech) -> None:
+    how = base.services.echo_cancellation
+    if how is None:
+        return
+    voice = base.outbound.audible = AudibleVoice(base.now)
+    path = EchoPath(voice, base.config, is_always=how.is_always, heard_echo=lambda: speech.echo.is_known)
+    hearing.take_out_echo(how.new_canceller, path.played)
 
 
 def _hints_by(language: SessionLanguage, base: SessionBase) -> GiveHints:

@@ -14,6 +14,7 @@ from server.domain.voice_events import ProviderUse
 from server.output.outbound import STEPS_A_TURN
 from server.response.context import Pipelines
 from server.session.turn_reports import NoObserver, Observer
+from server.turntaking.echo_path import EchoCancellation
 from server.turntaking.floor import FloorLimits
 from server.turntaking.interruption import InterruptionPolicy
 from stageflow.stages.ports import StagePorts
@@ -48,6 +49,8 @@ class Services:
     """What the recogniser knows; "*" is any."""
     phrases: tuple[str, ...] = ()
     """Words that are likely to be said, whoever calls."""
+    echo_cancellation: EchoCancellation | None = None
+    """How an echo is taken out of the microphones of clients that do not say that they do; None: not at all."""
     observer: Observer = field(default_factory=NoObserver)
     lead_ms: int = 400
     """For clients that report what they have played."""

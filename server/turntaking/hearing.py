@@ -9,6 +9,7 @@ from dataclasses import replace
 from functools import lru_cache
 
 from audio.ears import listener_with
+from audio.echo import NewCanceller, PlayedBeside
 from audio.endpoint import SoftEnd, SpeechEnded, SpeechResumed, SpeechStarted
 from audio.endpoint_config import EndpointConfig
 from audio.errors import SettingError
@@ -51,6 +52,10 @@ class SessionEar:
 
     def listen(self, listener: SpeechListener) -> None:
         """Who is told of events that come between two pushes."""
+
+    def take_out_echo(self, new_canceller: NewCanceller, played: PlayedBeside) -> None:
+        """As `Listener` has it."""
+        self._listener.take_out_echo(new_canceller, played)
 
     def flush(self) -> None:
         """The events of a push have been obeyed."""

@@ -6,14 +6,16 @@ That is the echo of it, noise, and whoever speaks over it. In virtual time, with
 import base64
 from collections import deque
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import anyio
 import numpy as np
 from numpy.typing import NDArray
 
+from audio.echo import load_canceller
 from audio.formats import Samples
 from server.domain.values import SessionConfig, TurnDetection
+from server.turntaking.echo_path import EchoCancellation
 from stages.providers.hibari.engine import HibariEngine
 from stages.providers.hibari.voice import EmbeddedVoice
 from stages.providers.moonshine.model import MoonshineModel
@@ -133,8 +135,12 @@ class Room:
 class Models:
     """The embedded ones, loaded once, each call of which takes so long, or the CPU time that it takes."""
 
-    def __init__(self, took_s: float | None = None) -> None:
+    def __init__(self, took_s: float | None = None, cancels: Literal["off", "auto", "on"] = "off") -> None:
+        """With `cancels` as the setting `echo_cancellation`."""
         self._took_s = took_s
+        self._cancellation = (
+            None if cancels == "off" else EchoCancellation(load_canceller(), is_always=cancels == "on")
+        )
         self._ears = MoonshineModel.load(model_dir("moonshine-base-en"), threads=1)
         self._ends = SmartTurnModel.load(model_dir("smart-turn"))
         self._mouth = HibariEngine(model_dir("hibari-heart") / "hibari.onnx", 1)
@@ -151,6 +157,7 @@ class Models:
             new_vad=lambda: SileroVad(self._detector),
             config=SEMANTIC,
             dialect=voice_v1 if voice else realtime,
+            echo_cancellation=self._cancellation,
         )
 
 

@@ -45,6 +45,7 @@ from server.session.services import Services
 from server.session.session import Session
 from server.session.turn_reports import NoObserver, Observer
 from server.tools.mcp_policy import McpPolicy
+from server.turntaking.echo_path import EchoCancellation
 from server.turntaking.interruption import InterruptionPolicy
 from stageflow.core import Stage as Answering
 from stageflow.core import StageContext, StageKind, StageOutput
@@ -262,6 +263,7 @@ class Stage:
         door: Door | None = None,
         languages: tuple[str, ...] = ("en",),
         phrases: tuple[str, ...] = (),
+        echo_cancellation: EchoCancellation | None = None,
         is_prompt: bool = True,
     ) -> None:
         self.wire = QueueWire(is_prompt)
@@ -309,6 +311,7 @@ class Stage:
             ),
             languages=languages,
             phrases=phrases,
+            echo_cancellation=echo_cancellation,
             deadlines=deadlines,
             new_ports=lambda remind, owner: ports,
             limits=Limits(max_session_s=3600, max_idle_s=3600, max_unused_s=3600),

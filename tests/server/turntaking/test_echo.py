@@ -221,6 +221,5 @@ def test_a_client_may_say_later_that_it_cancels_echo() -> None:
     assert scene.ear.is_known
     assert scene.ear.loudness(scene.sound(800)) is Loudness.ECHO
     scene.config.current = SessionConfig(echo_cancelled=True)
-    assert not scene.ear.is_known
     assert scene.ear.loudness(scene.sound(800)) is Loudness.UNKNOWN
     assert scene.words_left("for four people", 1000) == "for four people"
