@@ -45,8 +45,8 @@ def test_unknown_extras_are_named_in_one_line(checkout: Path) -> None:
     assert run.returncode == 2
     assert run.stderr.splitlines() == [
         "setup: there is no extra 'embeded', '--fast'; "
-        "choose from embedded, whisper, languages, kokoro, mandarin, local-model, turns, mic, lan, load, mcp, wyoming, "
-        "faster-whisper, sherpa, cluster, ray, dev (see --help)"
+        "choose from embedded, whisper, languages, kokoro, mandarin, local-model, turns, mic, echo, lan, load, mcp, "
+        "wyoming, faster-whisper, sherpa, cluster, ray, dev (see --help)"
     ]
     assert not (checkout / ".venv").exists()
 
