@@ -150,10 +150,9 @@ async def test_a_voice_goes_in_and_the_answer_comes_out_until_somebody_talks_ove
 
 
 def has_been_played(played: Samples, sent: Samples) -> bool:
-    """Whether it was all played, sample for sample and without a gap."""
-    begins = int(np.flatnonzero(sent)[0])
-    start = int(np.flatnonzero(played)[0]) - begins
-    return bool(np.array_equal(played[start : start + len(sent)], sent))
+    """Whether all of it was played in order, and nothing else. Silence in between counts for nothing: a client that had
+    no core writes it."""
+    return np.array_equal(played[played != 0], sent[sent != 0])
 
 
 async def test_a_line_that_is_cut_in_the_middle_of_an_answer_costs_nothing_but_time(tmp_path: Path) -> None:
