@@ -33,7 +33,7 @@ class AudibleVoice:
         self._stream: OutputStream | None = None
         self._resampler = Resampler(SPEECH_HZ, SPEECH_HZ)
         self._samples: Samples = np.zeros(0, np.int16)
-        """What has left of the stream, at 16 kHz, from `_first` on."""
+        """What has left of the stream, at 16 kHz, from `_first` on: a second of what was heard, and what is to be."""
         self._first = 0
         self._at = 0
         """The next sample that is heard."""
@@ -48,10 +48,16 @@ class AudibleVoice:
                     self._begin(stream)
                 sent = CODECS[response.config.output_format.encoding].decode(data)
                 self._samples = np.concatenate((self._samples, self._resampler.process(sent)))
+                self._forget(self._heard_samples(stream) - SPEECH_HZ)
             case VoiceHeld(how=how):
                 self._gain = DUCKED if how == "duck" else 1.0
             case VoiceFlushed():
                 self._stream, self._gain = None, 1.0
+
+    @property
+    def kept_samples(self) -> int:
+        """So much of the voice is kept."""
+        return len(self._samples)
 
     def take(self, count: int) -> Samples | None:
         """The next `int16[count]` that are heard, at 16 kHz; None when nothing was for a while."""
@@ -64,8 +70,6 @@ class AudibleVoice:
         begin = self._at - self._first
         heard = self._samples[begin : begin + count]
         self._at += len(heard)
-        if begin > SPEECH_HZ:
-            self._samples, self._first = self._samples[begin:], self._first + begin
         if self._gain < 1.0:
             heard = (heard * self._gain).astype(np.int16)
         return heard if len(heard) == count else np.pad(heard, (0, count - len(heard)))
@@ -75,12 +79,21 @@ class AudibleVoice:
         stream = self._stream
         if stream is None or stream.state is not StreamState.OPEN or stream.pacer.is_paused:
             return False
-        heard = stream.pacer.heard_samples(self._now()) * SPEECH_HZ // stream.rate_hz
+        heard = self._heard_samples(stream)
         if heard >= self._first + len(self._samples):
             return False
         if abs(self._at - heard) > APART_MS * SPEECH_HZ // 1000:
             self._at = max(heard, self._first)
         return True
+
+    def _heard_samples(self, stream: OutputStream) -> int:
+        return stream.pacer.heard_samples(self._now()) * SPEECH_HZ // stream.rate_hz
+
+    def _forget(self, before: int) -> None:
+        """Keep no sample that was heard long ago, whether anybody has taken it or not."""
+        gone = min(before - self._first, len(self._samples))
+        if gone > 0:
+            self._samples, self._first = self._samples[gone:], self._first + gone
 
     def _begin(self, stream: OutputStream) -> None:
         self._stream = stream

@@ -131,3 +131,16 @@ async def test_the_next_answer_begins_anew_in_its_own_format() -> None:
     )
     played = joined(client.hears(0.6))
     assert (played[2000:6000] > 30_000).all()  # the loudest that there is of that
+
+
+@virtual
+async def test_what_nobody_takes_is_not_kept_and_what_is_heard_then_is_found() -> None:
+    client = Client()
+    whole = np.tile(VOICE, 10)
+    await client.is_told(whole)
+    for _ in range(round(15 / STEP_S)):
+        client.send()
+        client.now += STEP_S
+        assert client.voice.kept_samples < 2 * SPEECH_HZ
+    at = round(client.now * SPEECH_HZ)
+    np.testing.assert_array_equal(joined(client.hears(0.3)), whole[at : at + 10 * STEP])
