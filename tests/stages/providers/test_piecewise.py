@@ -63,6 +63,7 @@ async def test_who_waits_for_a_piece_is_let_go_by_the_end() -> None:
                     await utterance.finish()
                 else:
                     utterance.cancel()
+        assert await taken(utterance) == [], "and nobody waits again"
 
 
 @virtual
