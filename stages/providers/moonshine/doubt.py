@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from stages.ports import Expects
 from stages.providers.moonshine.decode import Hypothesis
 from stages.providers.moonshine.short_answers import as_expected, asks_back, is_expected
@@ -160,7 +162,7 @@ def _words_of(opinions: Iterable[Opinion]) -> Iterator[_Word]:
     for it in opinions:
         spelled.setdefault(plain(it.reading.text), []).append(it)
     for same in spelled.values():
-        whole = math.log(sum(math.exp(_whole(it)) for it in same))
+        whole = float(np.logaddexp.reduce([_whole(it) for it in same]))  # the probabilities alone may be 0
         yield _Word(max(same, key=_whole), whole)
 
 
