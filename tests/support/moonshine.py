@@ -27,6 +27,8 @@ class ScriptedEngine:
         self.guesses: list[tuple[int, ...]] = []
         self.weights: dict[str, float] = {}
         """How probable a word is as a whole."""
+        self.forgot_after = 0
+        """So many readings had been made when it was last told to forget."""
 
     def read(
         self, wave: Floats, most_tokens: int, guess: Sequence[int], keep_going: Callable[[], bool]
@@ -57,6 +59,9 @@ class ScriptedEngine:
     def pieces(self, text: str) -> int:
         """Every word is one."""
         return 1
+
+    def forget(self) -> None:
+        self.forgot_after = len(self.lengths_ms)
 
     def text(self, hypothesis: Hypothesis) -> str:
         return self.answers[hypothesis.tokens[0]][0]

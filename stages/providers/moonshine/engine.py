@@ -121,6 +121,10 @@ class MoonshineEngine:
             self._last = wave, steps
         return steps
 
+    def forget(self) -> None:
+        """Keep nothing of what was heard last: somebody's speech stays no longer than its reading takes."""
+        self._last = None
+
     def text(self, hypothesis: Hypothesis) -> str:
         """The text of its tokens."""
         return text_of(self._vocabulary, hypothesis.tokens)

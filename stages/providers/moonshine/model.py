@@ -88,6 +88,9 @@ class Engine(Protocol):
     ) -> str | None:
         """As `MoonshineEngine.respell`."""
 
+    def forget(self) -> None:
+        """As `MoonshineEngine.forget`."""
+
     def text(self, hypothesis: Hypothesis) -> str:
         """The text of its tokens."""
 
@@ -142,6 +145,8 @@ class MoonshineModel:
             return read_on(known, samples, most, read, self.longest_samples)
         except Exception as error:  # onnxruntime's have no root of their own
             raise ProviderError(f"the embedded recogniser failed: {error}") from error
+        finally:
+            self._engine.forget()
 
     def _read_segment(
         self, samples: Samples, start: int, guess: Sequence[int], keep_going: Callable[[], bool]

@@ -62,6 +62,17 @@ def test_a_short_word_in_much_noise_is_nothing_where_that_is_likelier() -> None:
         engine = ScriptedEngine(("", -0.3, True), ("You", -1.0, True))
 
 
+def test_what_was_heard_is_forgotten_when_it_has_been_read() -> None:
+    engine = ScriptedEngine(("Hat", -1.5, True), ("hut", -1.6, True))
+    MoonshineModel(engine).transcribe(spoken_word())
+    assert engine.forgot_after == len(engine.lengths_ms) > 1
+
+
+def test_readings_of_hardly_any_probability_are_weighed_like_others() -> None:
+    engine = ScriptedEngine(("Hat", -900.0, True), ("hut", -600.0, True))
+    assert text_of(MoonshineModel(engine).transcribe(spoken_word())) == "hut"
+
+
 class NothingAsAWord(ScriptedEngine):
     """Whatever a word may begin with, it is none."""
 
