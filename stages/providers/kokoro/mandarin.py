@@ -85,7 +85,7 @@ def _syllables(characters: str) -> list[Syllable]:
 
 
 def _changed(syllables: Sequence[Syllable], line: str, at: int) -> list[Syllable]:
-    """With the tones that they have beside each other: of two third tones in a word, "不" and "一"."""
+    """With the tones that they have beside each other: of two third tones in a word or behind a word of one character, "不" and "一"."""
     changed = list(syllables)
     for place, (initial, final, tone) in enumerate(syllables):
         character, front = line[at + place], line[at + place - 1 : at + place] if at + place else ""
@@ -94,7 +94,7 @@ def _changed(syllables: Sequence[Syllable], line: str, at: int) -> list[Syllable
             tone = 2
         elif character == "一" and tone == 1 and following and not (front and front in _COUNTED):
             tone = tone if line[at + place + 1] in _COUNTED[:10] else 2 if following == 4 else 4
-        elif tone == 3 and place + 1 < len(syllables) and following == 3:
+        elif tone == 3 and following == 3 and (place + 1 < len(syllables) or len(syllables) == 1):
             tone = 2
         changed[place] = (initial, final, tone)
     return changed
