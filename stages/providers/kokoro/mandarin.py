@@ -85,7 +85,8 @@ def _syllables(characters: str) -> list[Syllable]:
 
 
 def _changed(syllables: Sequence[Syllable], line: str, at: int) -> list[Syllable]:
-    """With the tones that they have beside each other: of two third tones in a word or behind a word of one character, "不" and "一"."""
+    """With the tones that they have beside each other: of two third tones in a word or behind a word of one character,
+    of "不" and of "一"."""
     changed = list(syllables)
     for place, (initial, final, tone) in enumerate(syllables):
         character, front = line[at + place], line[at + place - 1 : at + place] if at + place else ""
