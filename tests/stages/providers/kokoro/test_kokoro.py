@@ -227,6 +227,11 @@ def test_long_phonemes_are_cut_between_words() -> None:
     assert in_pieces("", 5) == []
 
 
+def test_a_third_tone_before_another_rises_also_behind_a_word_of_one_character() -> None:
+    mandarin = pytest.importorskip("stages.providers.kokoro.mandarin")
+    assert mandarin.phonemes("里有费", str).split()[:2] == ["li↗", "jou↓"]
+
+
 # --- the real one ---------------------------------------------------------------------------------------
 
 
